@@ -1,0 +1,146 @@
+"""What every service does against hostile requests: body limit, response headers, and same-origin changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hilum.problems import Problem
+
+# Scripts, styles and pictures come from this origin alone; `blob:` shows a picture that the browser itself made.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+    "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+# How long, and how much, a refused body is read and thrown away, so that the sender sees the answer and not a reset.
+DRAIN_SECONDS = 20.0
+DRAIN_BYTES = 1_000_000_000
+
+
+class BodyTooLarge(Exception):
+    """The body grew beyond the limit while it was read."""
+
+
+async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer at once, then discard what still comes, within bounds, in constant memory."""
+    response = problem.response()
+    headers = MutableHeaders(raw=list(response.raw_headers))
+    headers["connection"] = "close"
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers.raw})
+    await send({"type": "http.response.body", "body": bytes(response.body), "more_body": True})
+    drained = 0
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while drained < DRAIN_BYTES:
+                message = await receive()
+                drained += len(message.get("body", b""))
+                if message["type"] != "http.request" or not message.get("more_body"):
+                    break
+    except TimeoutError:
+        pass
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class BodyLimit:
+    """Refuse a body above `max_bytes`: by its declared length before it is read, else as soon as it grows beyond."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self.app = app
+        self.max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on with a counted body."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        problem = Problem(
+            413, "body-too-large", f"The request is larger than {self.max_bytes} bytes; send fewer or smaller films."
+        )
+        declared = Headers(scope=scope).get("content-length", "0")
+        if not declared.isdigit():
+            await Problem(400, "bad-content-length", "Content-Length is not a number.").response()(scope, receive, send)
+            return
+        if int(declared) > self.max_bytes:
+            await _refuse(problem, scope, receive, send)
+            return
+        seen = 0
+        started = False
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self.max_bytes:
+                raise BodyTooLarge
+            return message
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, counted, watched)
+        except BodyTooLarge:
+            if started:
+                raise
+            await _refuse(problem, scope, receive, send)
+
+
+class SecurityHeaders:
+    """Add the response headers that keep a browser from doing more than the page needs."""
+
+    def __init__(self, app: ASGIApp, relaxed_paths: Iterable[str] = ("/docs",)) -> None:
+        self.app = app
+        self.relaxed_paths = tuple(relaxed_paths)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and the answer back with headers."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("content-security-policy", CONTENT_SECURITY_POLICY)
+                headers.setdefault("x-content-type-options", "nosniff")
+                headers.setdefault("referrer-policy", "no-referrer")
+                headers.setdefault("x-frame-options", "DENY")
+                headers.setdefault("cross-origin-opener-policy", "same-origin")
+                headers.setdefault("cross-origin-resource-policy", "same-origin")
+                headers.setdefault("cache-control", "no-store")
+            await send(message)
+
+        await self.app(scope, receive, with_headers)
+
+
+class SameOrigin:
+    """Refuse a changing request that a browser sends from another site (cross-site request forgery).
+
+    A browser says where a request comes from (`Sec-Fetch-Site`, `Origin`); programs say neither and pass.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on unless it changes something and comes from elsewhere."""
+        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
+            headers = Headers(scope=scope)
+            site = headers.get("sec-fetch-site", "none")
+            origin = headers.get("origin")
+            foreign = site not in {"same-origin", "none"} or (
+                origin is not None and urlsplit(origin).netloc != headers.get("host", "")
+            )
+            if foreign:
+                await Problem(403, "cross-site-request", "This request comes from another site.").response()(
+                    scope, receive, send
+                )
+                return
+        await self.app(scope, receive, send)

@@ -1,0 +1,105 @@
+"""Structured logs without patient data, and the Prometheus page."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+import uuid
+
+import structlog
+from fastapi import FastAPI, Response
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+REQUEST_SECONDS = Histogram(
+    "hilum_request_seconds",
+    "Time from the request's head to the end of the answer.",
+    ["service", "method", "route"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0),
+)
+REQUESTS = Counter("hilum_requests_total", "Requests answered.", ["service", "method", "route", "status"])
+
+log = structlog.get_logger("hilum.request")
+
+
+def configure_logging(level: str = "info", style: str = "auto") -> None:
+    """Send every log line, uvicorn's too, through structlog to stderr: `style` json, text or auto."""
+    text = style == "text" or (style == "auto" and sys.stderr.isatty())
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer() if text else structlog.processors.JSONRenderer()
+    )
+    if text:
+        shared.pop()
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
+    for name in ("httpx", "httpcore", "botocore", "alembic.runtime.migration", "pydicom"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class RequestTelemetry:
+    """Count and time each request by its route (never by its path: that may hold identifiers)."""
+
+    def __init__(self, app: ASGIApp, service: str) -> None:
+        self.app = app
+        self.service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on under a request id."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=uuid.uuid4().hex[:12], service=self.service):
+            try:
+                await self.app(scope, receive, watched)
+            finally:
+                route = getattr(scope.get("route"), "path", "unmatched")
+                elapsed = time.perf_counter() - started
+                REQUEST_SECONDS.labels(self.service, scope["method"], route).observe(elapsed)
+                REQUESTS.labels(self.service, scope["method"], route, str(status)).inc()
+                log.debug(
+                    "request", method=scope["method"], route=route, status=status, milliseconds=round(elapsed * 1e3, 1)
+                )
+
+
+def add_metrics_page(app: FastAPI) -> None:
+    """Serve `GET /metrics`."""
+
+    @app.get("/metrics", include_in_schema=False)
+    def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

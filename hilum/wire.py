@@ -1,0 +1,161 @@
+"""What the services say to each other and to their users: pydantic models of the HTTP bodies."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+# 1 present, 0 absent, -1 uncertain, None not judged.
+Label = Literal[1, 0, -1] | None
+Band = Literal["critical", "urgent", "routine"]
+# waiting for its score, scored, not_scored (with a reason), read; a film that comes late takes a read study back.
+StudyStatus = Literal["waiting", "scored", "not_scored", "read"]
+
+
+class Wire(BaseModel):
+    """Base of all bodies: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class CodeOut(Wire):
+    """A coded concept."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+class ReleaseRef(Wire):
+    """Which release answered."""
+
+    name: str
+    version: str
+    digest: str
+    precision: str
+
+
+class PredictedFinding(Wire):
+    """One finding of an answer. `rule_out` and `alert` are thresholds on the probability; `present` means alert.
+
+    A finding that is not established is never present.
+    """
+
+    name: str
+    code: CodeOut
+    probability: Probability
+    rule_out: Probability
+    alert: Probability
+    present: bool
+    established: bool
+
+
+class DomainCheck(Wire):
+    """Whether the film looks like those the release was trained on."""
+
+    in_domain: bool
+    score: float
+    threshold: float
+    reason: str | None = None
+
+
+class Timings(Wire):
+    """Seconds per phase."""
+
+    decode_seconds: float
+    preprocess_seconds: float
+    queue_seconds: float
+    infer_seconds: float
+
+
+class FilmWarningOut(Wire):
+    """A header or pixel defect that a reader should know."""
+
+    code: str
+    text: str
+
+
+class Prediction(Wire):
+    """Answer of `POST /v1/predict`. Out of domain: `findings` is empty and `domain.reason` says why."""
+
+    release: ReleaseRef
+    findings: list[PredictedFinding]
+    domain: DomainCheck
+    # By how much the highest acute, established finding exceeds its alert threshold, in logits; None: none does count.
+    acute_margin: float | None
+    critical_margin: float
+    warnings: list[FilmWarningOut]
+    timings: Timings
+
+
+class FindingInfo(Wire):
+    """A finding as the release defines it."""
+
+    name: str
+    code: CodeOut
+    acute: bool
+    established: bool
+    weight: float
+    rule_out: Probability
+    alert: Probability
+
+
+class ModelInfo(Wire):
+    """Answer of `GET /v1/model`."""
+
+    release: ReleaseRef
+    findings: list[FindingInfo]
+    critical_margin: float
+    input_height: int
+    input_width: int
+    provider: str
+    signed_by: str | None
+    golden: dict[str, Probability]
+
+
+class ReadIn(Wire):
+    """One radiologist's labels for one version of a study's answer: body of feedback's `POST /v1/reads`.
+
+    `findings` is the release's order at the time of the read; `labels` holds a subset of them.
+    `release_digest` is the release that was shown, or whose answer was withheld where `blind`; None: not scored.
+    """
+
+    study_uid: str = Field(min_length=1, max_length=128)
+    film_uids: list[str] = Field(min_length=1)
+    answer_version: int = Field(ge=0)
+    release_digest: str | None
+    blind: bool
+    reader: str = Field(min_length=1, max_length=128)
+    read_at: datetime
+    findings: list[str] = Field(min_length=1)
+    labels: dict[str, Label]
+    present: list[str] = Field(default_factory=list, description="Findings that the answer called present.")
+    seconds_spent: float | None = Field(default=None, ge=0)
+    comment: str = Field(default="", max_length=4000)
+    site: str = ""
+
+
+class ReadOut(ReadIn):
+    """A read as the ledger keeps it. `sequence` is its place, `id` its idempotency key."""
+
+    id: str
+    sequence: int
+    received_at: datetime
+    hash: str
+
+
+class ReadPage(Wire):
+    """Answer of feedback's `GET /v1/reads?since=`: `next` is the `since` of the following page, None at the end."""
+
+    reads: list[ReadOut]
+    next: int | None
+
+
+class Readiness(Wire):
+    """Answer of `GET /readyz`."""
+
+    ready: bool
+    reasons: list[str]
