@@ -1,0 +1,70 @@
+# Hilum: every target with a line each is shown by `make help`.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PYTEST_ARGS ?=
+CHARTLESS := hilum services training tests samples bench
+
+.PHONY: help run test lint format train-default bench lock clean kill-loop
+
+help:  ## Show this list
+	@echo "Hilum ranks chest radiographs by urgency. Start with: make run"
+	@echo
+	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | awk -F':.*  ## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@echo
+	@echo "Settings: HILUM_PORT (8080), HILUM_DATA (./data), HILUM_TRAINING_DATA (../shared/data); all of them: docs/settings.md"
+
+run: $(VENV)/.serve  ## Start the whole reading room on this machine (Ctrl-C stops it, its data stays)
+	@exec $(BIN)/hilum run
+
+test: $(VENV)/.test  ## Run all tests with coverage (the first time installs torch: about 3 minutes)
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev  ## Check style, types and the lock files
+	$(BIN)/ruff check $(wildcard $(CHARTLESS))
+	$(BIN)/ruff format --check $(wildcard $(CHARTLESS))
+	$(BIN)/mypy
+
+format: $(VENV)/.dev  ## Put the code into its style
+	$(BIN)/ruff check --fix $(wildcard $(CHARTLESS))
+	$(BIN)/ruff format $(wildcard $(CHARTLESS))
+
+train-default: $(VENV)/.train  ## Train the bundled release again from the films in HILUM_TRAINING_DATA
+	$(BIN)/python -m training.default
+
+bench: $(VENV)/.test  ## Measure a prediction, the start and the memory; results go to docs/benchmarks/
+	$(BIN)/python -m bench.inference
+	$(BIN)/python -m bench.reading_room
+
+kill-loop: $(VENV)/.test  ## Kill the running process 200 times and compare what was acknowledged with what is there
+	HILUM_KILLS=200 $(BIN)/python -m pytest tests/e2e/test_kill_loop.py -s
+
+lock: $(VENV)/.dev  ## Compile requirements/*.in to pinned requirements/*.txt
+	cd requirements && for set in serve train test dev; do \
+	  ../$(BIN)/pip-compile --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links \
+	    --no-emit-trusted-host $$set.in --output-file $$set.txt || exit 1; done
+
+clean:  ## Remove .venv and caches; films and reads in HILUM_DATA stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp per set of requirements: installed once, again only when its lock file changes.
+$(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Hilum needs Python 3.11 or newer: $(PYTHON) is not there."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Hilum needs Python 3.11 or newer; this is $$($(PYTHON) --version). Name another: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "Python's venv module is missing. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
+	@echo "Making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.%: requirements/%.txt pyproject.toml | $(VENV)/bin/python
+	@echo "Installing $< into $(VENV) ($$(grep -c '==' $<) packages)"
+	@$(PIP) install --quiet --progress-bar off -r $<
+	@$(PIP) install --quiet --no-deps --editable .
+	@touch $@
