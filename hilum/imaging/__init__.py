@@ -1,0 +1,52 @@
+"""Films: decoding, preprocessing, rendering."""
+
+from hilum.imaging.decode import decode
+from hilum.imaging.errors import (
+    BadFilm,
+    ColourImage,
+    DamagedFilm,
+    EmptyFile,
+    FilmTooLarge,
+    FilmTooSmall,
+    MissingTag,
+    NoPixels,
+    NotAnImage,
+    NotAnImageObject,
+    NotARadiograph,
+    SeveralFrames,
+    TruncatedFilm,
+    UnsupportedEncoding,
+)
+from hilum.imaging.film import Film, FilmHeader, FilmWarning, Pixels
+from hilum.imaging.limits import Limits
+from hilum.imaging.preprocess import normalise, preprocess, squash
+from hilum.imaging.render import decode_8bit, render, thumbnail
+
+__all__ = [
+    "BadFilm",
+    "ColourImage",
+    "DamagedFilm",
+    "EmptyFile",
+    "Film",
+    "FilmHeader",
+    "FilmTooLarge",
+    "FilmTooSmall",
+    "FilmWarning",
+    "Limits",
+    "MissingTag",
+    "NoPixels",
+    "NotARadiograph",
+    "NotAnImage",
+    "NotAnImageObject",
+    "Pixels",
+    "SeveralFrames",
+    "TruncatedFilm",
+    "UnsupportedEncoding",
+    "decode",
+    "decode_8bit",
+    "normalise",
+    "preprocess",
+    "render",
+    "squash",
+    "thumbnail",
+]

@@ -1,0 +1,61 @@
+"""DICOM films: one file in, one `Film` out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hilum.imaging.dicom import geometry as geometry_tags
+from hilum.imaging.dicom import header as header_tags
+from hilum.imaging.dicom import presentation, values
+from hilum.imaging.dicom.checks import unscorable, warnings_of
+from hilum.imaging.dicom.geometry import read_geometry
+from hilum.imaging.dicom.kinds import check_kind
+from hilum.imaging.dicom.part10 import check_syntax_is_known, looks_like_dicom, read_part10
+from hilum.imaging.dicom.pixels import LOSSY, READABLE, stored_values
+from hilum.imaging.errors import NotAnImage
+from hilum.imaging.film import Film
+from hilum.imaging.grey import Channels, to_grey
+from hilum.imaging.limits import Limits
+from hilum.imaging.voi import display_table
+
+__all__ = ["decode_dicom", "looks_like_dicom"]
+
+_TAGS = header_tags.TAGS | geometry_tags.TAGS | presentation.TAGS
+
+
+def decode_dicom(data: bytes, limits: Limits) -> Film:
+    """Decode a DICOM body; raises BadFilm. Wrong but harmless headers give warnings instead."""
+    part10 = read_part10(data, _TAGS, limits)
+    dataset = part10.dataset
+    if not dataset and data[128:132] != b"DICM":
+        raise NotAnImage("The file is not a PNG, JPEG or DICOM image, whatever its name says. Choose the film itself.")
+    sop_class = values.uid(dataset, header_tags.SOP_CLASS_UID) or part10.sop_class_uid
+    known_class = check_kind(sop_class, values.code(dataset, header_tags.MODALITY))
+    geometry = read_geometry(dataset, limits)
+    check_syntax_is_known(part10.transfer_syntax_uid, READABLE)
+    header = header_tags.read_header(part10)
+    stored = stored_values(dataset, part10.transfer_syntax_uid, geometry)
+
+    lossy = part10.transfer_syntax_uid in LOSSY or values.text(dataset, header_tags.LOSSY) == "01"
+    warnings = warnings_of(dataset, header, known_class, lossy)
+    bits, signed, lowest = geometry.stored, geometry.signed, geometry.lowest
+    if stored.ndim == 3:
+        unsigned: Channels = stored.astype(np.uint16) if stored.dtype.itemsize > 1 else stored.astype(np.uint8)
+        bits = unsigned.dtype.itemsize * 8 if geometry.samples == 1 else geometry.stored
+        stored, marks = to_grey(unsigned, (1 << bits) - 1)
+        warnings += marks
+    display, odd = presentation.read_display(dataset, signed, part10.little_endian)
+    index = stored.astype(np.int32) - lowest
+    counts = np.bincount(index.ravel(), minlength=1 << bits)[: 1 << bits]
+    table, shown = display_table(display, lowest, counts.astype(np.int64))
+    pixels = table[np.clip(index, 0, len(table) - 1)]
+    return Film(
+        pixels,
+        "application/dicom",
+        bits=bits,
+        lossy=lossy,
+        pixel_spacing_mm=header_tags.pixel_spacing_mm(dataset),
+        header=header,
+        warnings=warnings + odd + shown,
+        unscorable=unscorable(dataset, header),
+    )

@@ -1,0 +1,126 @@
+"""Pixel data to stored values, for every transfer syntax that is read here.
+
+Compressed streams are checked for size and completeness first (`hilum.imaging.jpeg`, `hilum.imaging.jpeg2000`): the
+native decoders fill missing parts with grey without a word, and would allocate whatever a hostile header asks for.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydicom import uid
+from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
+from pydicom.pixels import get_decoder
+from pydicom.pixels.processing import apply_color_lut
+
+from hilum.imaging.dicom.geometry import PIXEL_DATA, Geometry
+from hilum.imaging.errors import BadFilm, DamagedFilm, TruncatedFilm, UnsupportedEncoding
+from hilum.imaging.jpeg import read_jpeg
+from hilum.imaging.jpeg2000 import read_jpeg2000
+
+Stored = npt.NDArray[np.integer[Any]]
+
+_NATIVE = frozenset(
+    {
+        uid.ImplicitVRLittleEndian,
+        uid.ExplicitVRLittleEndian,
+        uid.ExplicitVRBigEndian,
+        uid.DeflatedExplicitVRLittleEndian,
+    }
+)
+_JPEG = {uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1}
+_JPEG_LS = {uid.JPEGLSLossless, uid.JPEGLSNearLossless}
+_JPEG_2000 = {uid.JPEG2000, uid.JPEG2000Lossless, uid.HTJ2K, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL}
+READABLE = frozenset(str(s) for s in _NATIVE | _JPEG | _JPEG_LS | _JPEG_2000 | {uid.RLELossless})
+LOSSY = frozenset(
+    str(s) for s in (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLSNearLossless, uid.JPEG2000, uid.HTJ2K)
+)
+# GDCM makes no promise about threads; the other decoders keep no state.
+_GDCM = Lock()
+
+
+def stored_values(dataset: Dataset, syntax: str, geometry: Geometry) -> Stored:
+    """Decode the one frame to (rows, columns), or (rows, columns, 3) in RGB; raises BadFilm."""
+    raw = dataset.get_item(PIXEL_DATA)
+    data = raw.value if raw is not None and isinstance(raw.value, bytes) else b""
+    if syntax in _NATIVE:
+        if len(data) < geometry.frame_bytes:
+            raise TruncatedFilm("There are fewer pixels than Rows and Columns say. Send the whole file again.")
+        data = data[: geometry.frame_bytes]
+    try:
+        if syntax not in _NATIVE:
+            _check_stream(get_frame(data, 0, number_of_frames=1), syntax, geometry)
+        decoded = _decode(data, syntax, geometry, raw.VR if raw is not None else None)
+        if geometry.photometric == "PALETTE COLOR":
+            return np.asarray(apply_color_lut(decoded, dataset))
+        return decoded
+    except BadFilm:
+        raise
+    except MemoryError:
+        raise
+    # pydicom and its plugins raise ValueError, RuntimeError, struct.error, NotImplementedError ... for damaged data.
+    except Exception:
+        raise DamagedFilm("The compressed pixels can't be decoded. Export or send the film again.") from None
+
+
+def _check_stream(stream: bytes, syntax: str, geometry: Geometry) -> None:
+    """Refuse a compressed stream that is incomplete or not of the size that the header says."""
+    if syntax in _JPEG or syntax in _JPEG_LS:
+        frame = read_jpeg(stream)
+        size = (frame.height, frame.width, frame.components)
+        precision = frame.precision
+    elif syntax in _JPEG_2000:
+        image = read_jpeg2000(stream)
+        size = (image.height, image.width, image.components)
+        precision = image.precision
+    else:
+        return
+    if size != (geometry.rows, geometry.columns, geometry.samples):
+        raise DamagedFilm("The compressed pixels have another size than the header says. Correct it at the sender.")
+    if precision > geometry.allocated:
+        raise DamagedFilm("The compressed pixels are deeper than the header says. Correct it at the sender.")
+
+
+def _decode(data: bytes, syntax: str, geometry: Geometry, vr: str | None) -> Stored:
+    decoder = get_decoder(uid.UID(syntax))
+    options = {
+        "rows": geometry.rows,
+        "columns": geometry.columns,
+        "samples_per_pixel": geometry.samples,
+        "bits_allocated": geometry.allocated,
+        "bits_stored": geometry.stored,
+        "pixel_representation": int(geometry.signed),
+        "photometric_interpretation": geometry.photometric,
+        "planar_configuration": geometry.planar,
+        "number_of_frames": 1,
+        "pixel_keyword": "PixelData",
+        "pixel_vr": vr or "OW",
+    }
+    plugin = _plugin(syntax, geometry)
+    if plugin == "gdcm":
+        with _GDCM:
+            decoded, _ = decoder.as_array(data, index=0, decoding_plugin=plugin, **options)
+    else:
+        decoded, _ = decoder.as_array(data, index=0, decoding_plugin=plugin, **options)
+    return np.asarray(decoded)
+
+
+def _plugin(syntax: str, geometry: Geometry) -> str:
+    """The decoder for `syntax`: one each, so that every machine gives the same pixels."""
+    if syntax in _NATIVE:
+        return ""
+    if syntax in _JPEG_2000:
+        return "pylibjpeg"
+    if syntax in _JPEG_LS:
+        return "pyjpegls"
+    if syntax == uid.RLELossless:
+        return "pydicom"
+    if syntax == uid.JPEGBaseline8Bit or (syntax == uid.JPEGExtended12Bit and geometry.stored <= 8):
+        return "pillow"
+    if syntax in {uid.JPEGLossless, uid.JPEGLosslessSV1}:
+        return "gdcm"
+    raise UnsupportedEncoding("12-bit lossy JPEG is not read here. Send the film uncompressed or as JPEG 2000.")

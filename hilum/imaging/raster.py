@@ -1,0 +1,70 @@
+"""PNG and JPEG films."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Literal
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from hilum.imaging import png
+from hilum.imaging.errors import BadFilm, DamagedFilm, SeveralFrames, UnsupportedEncoding
+from hilum.imaging.film import Film, FilmWarning, Pixels
+from hilum.imaging.grey import Channels, to_grey
+from hilum.imaging.jpeg import read_jpeg
+from hilum.imaging.limits import Limits
+from hilum.imaging.size import check_size
+
+_LOSSLESS_JPEG = {0xC3, 0xC7, 0xCB, 0xCF, 0xF7}
+
+
+def decode_png(data: bytes, limits: Limits) -> Film:
+    """Decode a PNG body; raises BadFilm."""
+    header = png.read_png_header(data)
+    check_size(header.height, header.width, limits)
+    png.check_png(data)
+    channels, warnings = _load(data, "PNG")
+    bits = channels.dtype.itemsize * 8
+    return Film(scaled(channels), "image/png", bits=bits, lossy=False, warnings=warnings)
+
+
+def decode_jpeg(data: bytes, limits: Limits) -> Film:
+    """Decode a JPEG body; raises BadFilm."""
+    frame = read_jpeg(data)
+    check_size(frame.height, frame.width, limits)
+    if frame.process in _LOSSLESS_JPEG or frame.precision != 8:
+        raise UnsupportedEncoding("Only 8-bit JPEG files are read outside DICOM. Send the film as PNG or DICOM.")
+    channels, warnings = _load(data, "JPEG")
+    return Film(scaled(channels), "image/jpeg", bits=8, lossy=True, warnings=warnings)
+
+
+def scaled(stored: Channels) -> Pixels:
+    """Scale stored grey values (H, W) to 0..1: eight bits by 255, more by the largest number of the bits in use.
+
+    Research films of 10 to 14 bits come as 16-bit files; dividing those by 65,535 would leave them black.
+    """
+    largest = 255 if stored.dtype == np.uint8 else max((1 << int(stored.max()).bit_length()) - 1, 255)
+    return np.asarray(stored / np.float32(largest), dtype=np.float32)
+
+
+def _load(data: bytes, kind: Literal["PNG", "JPEG"]) -> tuple[Channels, tuple[FilmWarning, ...]]:
+    """Decode with Pillow to one grey channel (H, W), turned as the EXIF orientation says."""
+    try:
+        with Image.open(BytesIO(data), formats=[kind]) as image:
+            if getattr(image, "n_frames", 1) != 1:
+                raise SeveralFrames("The file holds several images. Send each film as a file of its own.")
+            image.load()
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I;16") or upright.mode == "I":
+                return np.asarray(upright).astype(np.uint16), ()
+            if upright.mode in {"L", "LA", "1"}:
+                return np.asarray(upright.convert("L")), ()
+            return to_grey(np.asarray(upright.convert("RGB")), 255)
+    except BadFilm:
+        raise
+    except UnidentifiedImageError:
+        raise DamagedFilm(f"The {kind} file's header can't be read. Export or send the film again.") from None
+    # Pillow's plugins raise whatever their parsing of damaged bytes meets: struct.error, KeyError, SyntaxError ...
+    except Exception:
+        raise DamagedFilm(f"The {kind} file's image can't be decoded. Export or send the film again.") from None
