@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -26,13 +25,21 @@ class BodyTooLarge(Exception):
     """The body grew beyond the limit while it was read."""
 
 
+class BodyTooSlow(Exception):
+    """Nothing of the body came for too long."""
+
+
 async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer at once, then discard what still comes, within bounds, in constant memory."""
     response = problem.response()
     headers = MutableHeaders(raw=list(response.raw_headers))
     headers["connection"] = "close"
+    # Who asked first ("Expect: 100-continue") sends nothing more; reading on would tell him to.
+    drain = Headers(scope=scope).get("expect", "").lower() != "100-continue"
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers.raw})
-    await send({"type": "http.response.body", "body": bytes(response.body), "more_body": True})
+    await send({"type": "http.response.body", "body": bytes(response.body), "more_body": drain})
+    if not drain:
+        return
     drained = 0
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
@@ -47,57 +54,76 @@ async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) 
 
 
 class BodyLimit:
-    """Refuse a body above `max_bytes`: by its declared length before it is read, else as soon as it grows beyond."""
+    """Refuse a body above `max_bytes`: by its declared length before it is read, else as soon as it grows beyond.
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    A body of which nothing comes for `idle_seconds` is refused too (408), so that a stalled sender holds nothing.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int, idle_seconds: float = 30.0) -> None:
         self.app = app
         self.max_bytes = max_bytes
+        self.idle_seconds = idle_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with a counted body."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        problem = Problem(
+        too_large = Problem(
             413, "body-too-large", f"The request is larger than {self.max_bytes} bytes; send fewer or smaller films."
         )
+        too_slow = Problem(
+            408, "body-too-slow", f"Nothing of the request came for {self.idle_seconds:g} seconds; send it again."
+        )
         declared = Headers(scope=scope).get("content-length", "0")
-        if not declared.isdigit():
+        if not (declared.isascii() and declared.isdigit()):
             await Problem(400, "bad-content-length", "Content-Length is not a number.").response()(scope, receive, send)
             return
         if int(declared) > self.max_bytes:
-            await _refuse(problem, scope, receive, send)
+            await _refuse(too_large, scope, receive, send)
             return
         seen = 0
+        complete = False
         started = False
+        refusal: Problem | None = None
 
         async def counted() -> Message:
-            nonlocal seen
-            message = await receive()
+            nonlocal seen, complete, refusal
+            try:
+                # After the body, the application waits here for the sender to leave: that may take for ever.
+                async with asyncio.timeout(None if complete else self.idle_seconds):
+                    message = await receive()
+            except TimeoutError:
+                refusal = too_slow
+                raise BodyTooSlow from None
             seen += len(message.get("body", b""))
+            complete = not message.get("more_body", False)
             if seen > self.max_bytes:
+                refusal = too_large
                 raise BodyTooLarge
             return message
 
         async def watched(message: Message) -> None:
             nonlocal started
+            if refusal is not None and not started:
+                return  # The application's own idea of what was wrong with half a body (FastAPI answers 400).
             started = True
             await send(message)
 
         try:
             await self.app(scope, counted, watched)
-        except BodyTooLarge:
+        except (BodyTooLarge, BodyTooSlow):
             if started:
                 raise
-            await _refuse(problem, scope, receive, send)
+        if refusal is not None and not started:
+            await _refuse(refusal, scope, receive, send)
 
 
 class SecurityHeaders:
     """Add the response headers that keep a browser from doing more than the page needs."""
 
-    def __init__(self, app: ASGIApp, relaxed_paths: Iterable[str] = ("/docs",)) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.relaxed_paths = tuple(relaxed_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and the answer back with headers."""

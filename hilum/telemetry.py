@@ -20,6 +20,9 @@ REQUEST_SECONDS = Histogram(
 )
 REQUESTS = Counter("hilum_requests_total", "Requests answered.", ["service", "method", "route", "status"])
 
+# A program may send any word as its method; only these become label values.
+METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+
 log = structlog.get_logger("hilum.request")
 
 
@@ -76,6 +79,7 @@ class RequestTelemetry:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
+        method = scope["method"] if scope["method"] in METHODS else "other"
         status = 500
 
         async def watched(message: Message) -> None:
@@ -90,11 +94,9 @@ class RequestTelemetry:
             finally:
                 route = getattr(scope.get("route"), "path", "unmatched")
                 elapsed = time.perf_counter() - started
-                REQUEST_SECONDS.labels(self.service, scope["method"], route).observe(elapsed)
-                REQUESTS.labels(self.service, scope["method"], route, str(status)).inc()
-                log.debug(
-                    "request", method=scope["method"], route=route, status=status, milliseconds=round(elapsed * 1e3, 1)
-                )
+                REQUEST_SECONDS.labels(self.service, method, route).observe(elapsed)
+                REQUESTS.labels(self.service, method, route, str(status)).inc()
+                log.debug("request", method=method, route=route, status=status, milliseconds=round(elapsed * 1e3, 1))
 
 
 def add_metrics_page(app: FastAPI) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from hilum.findings import finding
+from hilum.findings import UnknownFinding, finding
 from hilum.wire import Prediction
 
 
@@ -31,12 +31,26 @@ class Band(StrEnum):
 
 @dataclass(frozen=True)
 class TriagePolicy:
-    """A site's waits. `within_band_share`: the highest score in a band is due by this share of the wait sooner."""
+    """A site's waits. `within_band_share`: the highest score in a band is due by this share of the wait sooner.
+
+    Raises ValueError unless every study of a more urgent band is due before every study of a less urgent one that
+    arrived with it; else an order's priority could make a study due later than the model alone would.
+    """
 
     wait_critical: timedelta = timedelta(minutes=15)
     wait_urgent: timedelta = timedelta(hours=4)
     wait_routine: timedelta = timedelta(hours=24)
     within_band_share: float = 0.25
+
+    def __post_init__(self) -> None:
+        """Check the waits against one another."""
+        if not 0.0 <= self.within_band_share < 1.0:
+            raise ValueError("within_band_share lies in 0..1, below 1")
+        if self.wait_critical <= timedelta(0):
+            raise ValueError("the critical wait is longer than nothing")
+        earliest = 1 - self.within_band_share
+        if self.wait_critical > self.wait_urgent * earliest or self.wait_urgent > self.wait_routine * earliest:
+            raise ValueError("a more urgent band's wait ends before the next band's earliest due time")
 
     def wait(self, band: Band) -> timedelta:
         """Target wait of `band`."""
@@ -80,9 +94,26 @@ def _from_order(priority: str, location: str) -> Urgency | None:
     return min(urgencies, key=lambda u: u.band.rank, default=None)
 
 
-def _logit(probability: float) -> float:
+def logit(probability: float) -> float:
+    """Log odds of `probability`, which is clipped to 1e-6 from either end so that the result is finite."""
     clipped = min(max(probability, 1e-6), 1 - 1e-6)
     return math.log(clipped / (1 - clipped))
+
+
+def margin(probability: float, alert: float, weight: float = 1.0) -> float:
+    """By how many logits `probability` exceeds the `alert` threshold; a `weight` below 1 takes ln(weight) off.
+
+    `weight` (above 0, at most 1) is the finding's say in urgency.
+    """
+    return logit(probability) - logit(alert) + math.log(weight)
+
+
+def is_acute(name: str) -> bool:
+    """Whether the finding may make a study critical; a name that the dictionary lacks may not."""
+    try:
+        return finding(name).acute
+    except UnknownFinding:
+        return False
 
 
 def _percent(probability: float) -> str:
@@ -97,33 +128,33 @@ def from_prediction(prediction: Prediction) -> Urgency | None:
     """
     if not prediction.domain.in_domain:
         return None
-    margins = {f.name: _logit(f.probability) - _logit(f.alert) for f in prediction.findings if f.established}
-    by_name = {f.name: f for f in prediction.findings}
-    highest = max(margins, key=lambda name: margins[name], default=None)
+    margins = {f.name: margin(f.probability, f.alert) for f in prediction.findings if f.established}
+    percents = {f.name: f"{f.name} {_percent(f.probability)}" for f in prediction.findings}
     if prediction.acute_margin is not None and prediction.acute_margin >= prediction.critical_margin:
         score = 1 - math.exp(-(prediction.acute_margin - prediction.critical_margin))
-        acute = [name for name in margins if finding(name).acute]
-        top = max(acute, key=lambda name: margins[name])
-        return Urgency(Band.CRITICAL, score, f"{top} {_percent(by_name[top].probability)}")
-    present = [name for name in margins if by_name[name].present]
+        top = max((name for name in margins if is_acute(name)), key=lambda name: margins[name], default=None)
+        return Urgency(Band.CRITICAL, score, percents[top] if top else "acute finding")
+    present = [f.name for f in prediction.findings if f.present and f.name in margins]
     if present:
-        top_name = max(present, key=lambda name: margins[name])
-        score = 1 - math.exp(-max(margins[top_name], 0.0))
-        return Urgency(Band.URGENT, score, f"{top_name} {_percent(by_name[top_name].probability)}")
-    if highest is None:
+        top = max(present, key=lambda name: margins[name])
+        return Urgency(Band.URGENT, 1 - math.exp(-max(margins[top], 0.0)), percents[top])
+    if not margins:
         return Urgency(Band.ROUTINE, 0.0, "no established finding")
     # Below the alert threshold the margin is negative: 0..1 grows towards it.
-    return Urgency(Band.ROUTINE, math.exp(min(margins[highest], 0.0)), "no finding at its alert point")
+    return Urgency(Band.ROUTINE, math.exp(min(max(margins.values()), 0.0)), "no finding at its alert point")
 
 
 def urgency(predictions: list[Prediction], scorable_pending: bool, priority: str = "", location: str = "") -> Urgency:
     """Urgency of a study from its films' predictions (maximum over films) and from its order.
 
-    An unscored study, waiting or not scorable, counts as urgent, or as its order says where that is higher.
+    An unscored study, waiting or not scorable, counts as urgent, or as its order says where that is higher. So does
+    a study of which a film still waits (`scorable_pending`), unless its other films make it more urgent.
     """
     named = [u for u in map(from_prediction, predictions) if u is not None]
-    unscored = Urgency(Band.URGENT, 0.0, "waiting for its score" if scorable_pending else "not scored")
-    model = min(named, key=lambda u: (u.band.rank, -u.score), default=unscored)
+    if scorable_pending:
+        named.append(Urgency(Band.URGENT, 0.0, "waiting for its score"))
+    not_scored = Urgency(Band.URGENT, 0.0, "not scored")
+    model = min(named, key=lambda u: (u.band.rank, -u.score), default=not_scored)
     order = _from_order(priority, location)
     if order is None or model.band.rank <= order.band.rank:
         return model

@@ -16,9 +16,9 @@ StudyStatus = Literal["waiting", "scored", "not_scored", "read"]
 
 
 class Wire(BaseModel):
-    """Base of all bodies: unknown fields are refused."""
+    """Base of all bodies: unknown fields are refused, and numbers are finite (JSON has no NaN)."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class CodeOut(Wire):

@@ -6,13 +6,16 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import onnxruntime as ort
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import ValidationError
 
-from hilum.release.manifest import Manifest, Variant
+from hilum.release.manifest import InputSpec, Manifest, Variant
 from hilum.release.signing import SIGNATURE_FILE, BadSignature, check, sign
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 MANIFEST_FILE = "manifest.json"
 # Outputs of every model: scores per finding, their class activation maps, and the pooled features of the film.
@@ -42,6 +45,19 @@ class Release:
         """The ONNX file of `variant`."""
         return self.folder / variant.file
 
+    def read(self, name: str) -> bytes:
+        """The bytes of the release's file `name`, verified as they are read; raises BadRelease.
+
+        What is parsed or run comes from here, so that a file changed after `read_release` is never served.
+        """
+        try:
+            data = (self.folder / name).read_bytes()
+        except OSError as error:
+            raise BadRelease(f"{name} can't be read: {error.strerror}") from error
+        if hashlib.sha256(data).hexdigest() != self.manifest.files[name]:
+            raise BadRelease(f"{name} has another sha256 than the manifest says: damaged or changed")
+        return data
+
 
 def _sha256(path: Path) -> str:
     with path.open("rb") as stream:
@@ -53,30 +69,48 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST_FILE
     try:
         return Manifest.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise BadRelease(f"no {MANIFEST_FILE} in {folder.name}: not a release") from None
+    except OSError as error:
+        raise BadRelease(f"{MANIFEST_FILE} can't be read: {error.strerror}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "manifest"
         raise BadRelease(f"{MANIFEST_FILE}: {where}: {first['msg']}") from error
 
 
-def check_session(session: ort.InferenceSession, manifest: Manifest) -> None:
-    """Refuse a model whose metadata, input or output width disagree with the manifest; raises BadRelease."""
+def _metadata(session: ort.InferenceSession, manifest: Manifest) -> None:
     metadata = session.get_modelmeta().custom_metadata_map
     try:
         named = tuple(json.loads(metadata["findings"]))
-    except (KeyError, ValueError):
+    except (KeyError, TypeError, ValueError):
         raise BadRelease("the ONNX file carries no findings in its metadata") from None
     if named != manifest.findings:
         raise BadRelease("the ONNX file's findings differ from the manifest's, or their order")
-    inputs = {i.name: i.shape for i in session.get_inputs()}
+    try:
+        spec = InputSpec.model_validate_json(metadata["input"])
+    except (KeyError, ValidationError):
+        raise BadRelease("the ONNX file carries no input geometry in its metadata") from None
+    if spec != manifest.input:
+        raise BadRelease("the ONNX file's input geometry or normalisation differs from the manifest's")
+
+
+def check_session(session: ort.InferenceSession, manifest: Manifest) -> None:
+    """Refuse a model whose metadata, input or output width disagree with the manifest; raises BadRelease."""
+    _metadata(session, manifest)
+    inputs = {i.name: i for i in session.get_inputs()}
     expected = [1, manifest.input.height, manifest.input.width]
-    if list(inputs) != [INPUT] or list(inputs[INPUT][1:]) != expected:
-        raise BadRelease(f"the ONNX file's input is {inputs}, not {INPUT} of (batch, {expected})")
+    if list(inputs) != [INPUT] or list(inputs[INPUT].shape[1:]) != expected:
+        shapes = {name: entry.shape for name, entry in inputs.items()}
+        raise BadRelease(f"the ONNX file's input is {shapes}, not {INPUT} of (batch, {expected})")
+    if inputs[INPUT].type != "tensor(float)":
+        raise BadRelease(f"the ONNX file takes {inputs[INPUT].type}, not tensor(float)")
     outputs = {o.name: o.shape for o in session.get_outputs()}
     if missing := [name for name in OUTPUTS if name not in outputs]:
         raise BadRelease(f"the ONNX file lacks the output {', '.join(missing)}")
+    for name, rank in zip(OUTPUTS, (2, 4, 2), strict=True):
+        if len(outputs[name]) != rank:
+            raise BadRelease(f"the ONNX file's output '{name}' has {len(outputs[name])} dimensions, not {rank}")
     for name in ("logits", "activation"):
         if outputs[name][1] != len(manifest.findings):
             raise BadRelease(
@@ -107,6 +141,8 @@ def read_release(folder: Path, trusted: frozenset[str] | None = None) -> Release
             signed_by = check(manifest.canonical(), text, trusted)
         except FileNotFoundError:
             raise BadRelease("the release has no signature, and this site asks for one") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadRelease(f"{SIGNATURE_FILE} can't be read") from error
         except BadSignature as error:
             raise BadRelease(str(error)) from error
     return Release(folder, manifest, manifest.digest(), signed_by)
@@ -119,6 +155,8 @@ def write_release(folder: Path, draft: dict[str, object], key: Ed25519PrivateKey
     """
     if (folder / MANIFEST_FILE).exists():
         raise BadRelease(f"{folder.name} already holds a release; a release never changes")
+    if nested := [path.name for path in sorted(folder.iterdir()) if not path.is_file()]:
+        raise BadRelease(f"a release is a flat folder, and {folder.name} holds {', '.join(nested)}")
     files = {path.name: _sha256(path) for path in sorted(folder.iterdir()) if path.name != SIGNATURE_FILE}
     try:
         manifest = Manifest.model_validate({**draft, "files": files})

@@ -6,8 +6,10 @@ The distance is a Mahalanobis distance in the leading principal components plus 
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -60,7 +62,16 @@ def write(statistics: DomainStatistics, path: Path) -> None:
     )
 
 
-def read(path: Path) -> DomainStatistics:
-    """Read what `write` wrote; pickled content is refused by numpy with a ValueError."""
-    with np.load(path, allow_pickle=False) as arrays:
-        return DomainStatistics(arrays["mean"], arrays["components"], arrays["scale"], float(arrays["residual_scale"]))
+def read(source: Path | BinaryIO) -> DomainStatistics:
+    """Read what `write` wrote; raises ValueError for anything else (pickled content is refused by numpy)."""
+    try:
+        with np.load(source, allow_pickle=False) as arrays:
+            read_back = DomainStatistics(
+                arrays["mean"], arrays["components"], arrays["scale"], float(arrays["residual_scale"])
+            )
+    except (KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError("the domain statistics can't be read") from error
+    width = read_back.mean.shape
+    if len(width) != 1 or read_back.components.shape != (len(read_back.scale), *width):
+        raise ValueError("the domain statistics' arrays do not fit one another")
+    return read_back

@@ -45,6 +45,18 @@ def read_key(path: Path) -> Ed25519PrivateKey:
     return key
 
 
+def read_trusted(path: Path) -> frozenset[str]:
+    """Read a site's trusted public keys: base64, one a line, `#` begins a comment; raises BadSignature."""
+    try:
+        lines = [line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSignature(f"the list of trusted keys, {path.name}, can't be read") from error
+    keys = frozenset(line for line in lines if line)
+    if not keys:
+        raise BadSignature(f"the list of trusted keys, {path.name}, is empty")
+    return keys
+
+
 def public_text(key: Ed25519PrivateKey) -> str:
     """The public key as base64 text: what a site lists as trusted."""
     return base64.b64encode(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
