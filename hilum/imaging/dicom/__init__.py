@@ -11,7 +11,7 @@ from hilum.imaging.dicom.checks import unscorable, warnings_of
 from hilum.imaging.dicom.geometry import read_geometry
 from hilum.imaging.dicom.kinds import check_kind
 from hilum.imaging.dicom.part10 import check_syntax_is_known, looks_like_dicom, read_part10
-from hilum.imaging.dicom.pixels import LOSSY, READABLE, stored_values
+from hilum.imaging.dicom.pixels import ALWAYS_LOSSY, PERHAPS_LOSSY, READABLE, stored_values
 from hilum.imaging.errors import NotAnImage
 from hilum.imaging.film import Film
 from hilum.imaging.grey import Channels, to_grey
@@ -36,7 +36,9 @@ def decode_dicom(data: bytes, limits: Limits) -> Film:
     header = header_tags.read_header(part10)
     stored = stored_values(dataset, part10.transfer_syntax_uid, geometry)
 
-    lossy = part10.transfer_syntax_uid in LOSSY or values.text(dataset, header_tags.LOSSY) == "01"
+    stated = values.text(dataset, header_tags.LOSSY)
+    syntax = part10.transfer_syntax_uid
+    lossy = syntax in ALWAYS_LOSSY or stated == "01" or (syntax in PERHAPS_LOSSY and stated != "00")
     warnings = warnings_of(dataset, header, known_class, lossy)
     bits, signed, lowest = geometry.stored, geometry.signed, geometry.lowest
     if stored.ndim == 3:

@@ -6,7 +6,6 @@ native decoders fill missing parts with grey without a word, and would allocate 
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,12 @@ from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels import get_decoder
-from pydicom.pixels.processing import apply_color_lut
+from pydicom.pixels.processing import apply_color_lut, convert_color_space
 
 from hilum.imaging.dicom.geometry import PIXEL_DATA, Geometry
-from hilum.imaging.errors import BadFilm, DamagedFilm, TruncatedFilm, UnsupportedEncoding
-from hilum.imaging.jpeg import read_jpeg
+from hilum.imaging.dicom.isolated import decode_with_gdcm
+from hilum.imaging.errors import BadFilm, DamagedFilm, TruncatedFilm
+from hilum.imaging.jpeg import JpegFrame, read_jpeg
 from hilum.imaging.jpeg2000 import read_jpeg2000
 
 Stored = npt.NDArray[np.integer[Any]]
@@ -33,28 +33,37 @@ _NATIVE = frozenset(
     }
 )
 _JPEG = {uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1}
+_JPEG_LOSSLESS = {uid.JPEGLossless, uid.JPEGLosslessSV1}
 _JPEG_LS = {uid.JPEGLSLossless, uid.JPEGLSNearLossless}
 _JPEG_2000 = {uid.JPEG2000, uid.JPEG2000Lossless, uid.HTJ2K, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL}
 READABLE = frozenset(str(s) for s in _NATIVE | _JPEG | _JPEG_LS | _JPEG_2000 | {uid.RLELossless})
-LOSSY = frozenset(
-    str(s) for s in (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLSNearLossless, uid.JPEG2000, uid.HTJ2K)
-)
-# GDCM makes no promise about threads; the other decoders keep no state.
-_GDCM = Lock()
+ALWAYS_LOSSY = frozenset(str(s) for s in (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit))
+# These may hold lossless data as well; the header's LossyImageCompression then says so.
+PERHAPS_LOSSY = frozenset(str(s) for s in (uid.JPEGLSNearLossless, uid.JPEG2000, uid.HTJ2K))
 
 
 def stored_values(dataset: Dataset, syntax: str, geometry: Geometry) -> Stored:
     """Decode the one frame to (rows, columns), or (rows, columns, 3) in RGB; raises BadFilm."""
-    raw = dataset.get_item(PIXEL_DATA)
-    data = raw.value if raw is not None and isinstance(raw.value, bytes) else b""
+    try:
+        element = dataset[PIXEL_DATA]
+    # pydicom raises NotImplementedError and others for an unknown value representation.
+    except Exception:
+        raise DamagedFilm("The header of the pixels can't be read. Export or send the film again.") from None
+    data = element.value if isinstance(element.value, bytes) else b""
     if syntax in _NATIVE:
         if len(data) < geometry.frame_bytes:
             raise TruncatedFilm("There are fewer pixels than Rows and Columns say. Send the whole file again.")
         data = data[: geometry.frame_bytes]
     try:
-        if syntax not in _NATIVE:
-            _check_stream(get_frame(data, 0, number_of_frames=1), syntax, geometry)
-        decoded = _decode(data, syntax, geometry, raw.VR if raw is not None else None)
+        if syntax in _NATIVE:
+            decoded = _decode(data, syntax, geometry, element.VR)
+        else:
+            stream = get_frame(data, 0, number_of_frames=1)
+            frame = _check_stream(stream, syntax, geometry)
+            if frame is not None and _needs_gdcm(syntax, frame):
+                decoded = _in_rgb(decode_with_gdcm(stream, frame, syntax, geometry), geometry)
+            else:
+                decoded = _decode(data, syntax, geometry, element.VR)
         if geometry.photometric == "PALETTE COLOR":
             return np.asarray(apply_color_lut(decoded, dataset))
         return decoded
@@ -67,8 +76,19 @@ def stored_values(dataset: Dataset, syntax: str, geometry: Geometry) -> Stored:
         raise DamagedFilm("The compressed pixels can't be decoded. Export or send the film again.") from None
 
 
-def _check_stream(stream: bytes, syntax: str, geometry: Geometry) -> None:
+def _needs_gdcm(syntax: str, frame: JpegFrame) -> bool:
+    return syntax in _JPEG_LOSSLESS or (syntax in _JPEG and frame.precision > 8)
+
+
+def _in_rgb(decoded: Stored, geometry: Geometry) -> Stored:
+    if geometry.samples == 3 and geometry.photometric != "RGB":
+        return np.asarray(convert_color_space(decoded, geometry.photometric, "RGB"))
+    return decoded
+
+
+def _check_stream(stream: bytes, syntax: str, geometry: Geometry) -> JpegFrame | None:
     """Refuse a compressed stream that is incomplete or not of the size that the header says."""
+    frame = None
     if syntax in _JPEG or syntax in _JPEG_LS:
         frame = read_jpeg(stream)
         size = (frame.height, frame.width, frame.components)
@@ -78,14 +98,15 @@ def _check_stream(stream: bytes, syntax: str, geometry: Geometry) -> None:
         size = (image.height, image.width, image.components)
         precision = image.precision
     else:
-        return
+        return None
     if size != (geometry.rows, geometry.columns, geometry.samples):
         raise DamagedFilm("The compressed pixels have another size than the header says. Correct it at the sender.")
     if precision > geometry.allocated:
         raise DamagedFilm("The compressed pixels are deeper than the header says. Correct it at the sender.")
+    return frame
 
 
-def _decode(data: bytes, syntax: str, geometry: Geometry, vr: str | None) -> Stored:
+def _decode(data: bytes, syntax: str, geometry: Geometry, vr: str) -> Stored:
     decoder = get_decoder(uid.UID(syntax))
     options = {
         "rows": geometry.rows,
@@ -98,18 +119,13 @@ def _decode(data: bytes, syntax: str, geometry: Geometry, vr: str | None) -> Sto
         "planar_configuration": geometry.planar,
         "number_of_frames": 1,
         "pixel_keyword": "PixelData",
-        "pixel_vr": vr or "OW",
+        "pixel_vr": vr,
     }
-    plugin = _plugin(syntax, geometry)
-    if plugin == "gdcm":
-        with _GDCM:
-            decoded, _ = decoder.as_array(data, index=0, decoding_plugin=plugin, **options)
-    else:
-        decoded, _ = decoder.as_array(data, index=0, decoding_plugin=plugin, **options)
+    decoded, _ = decoder.as_array(data, index=0, decoding_plugin=_plugin(syntax), **options)
     return np.asarray(decoded)
 
 
-def _plugin(syntax: str, geometry: Geometry) -> str:
+def _plugin(syntax: str) -> str:
     """The decoder for `syntax`: one each, so that every machine gives the same pixels."""
     if syntax in _NATIVE:
         return ""
@@ -117,10 +133,4 @@ def _plugin(syntax: str, geometry: Geometry) -> str:
         return "pylibjpeg"
     if syntax in _JPEG_LS:
         return "pyjpegls"
-    if syntax == uid.RLELossless:
-        return "pydicom"
-    if syntax == uid.JPEGBaseline8Bit or (syntax == uid.JPEGExtended12Bit and geometry.stored <= 8):
-        return "pillow"
-    if syntax in {uid.JPEGLossless, uid.JPEGLosslessSV1}:
-        return "gdcm"
-    raise UnsupportedEncoding("12-bit lossy JPEG is not read here. Send the film uncompressed or as JPEG 2000.")
+    return "pydicom" if syntax == uid.RLELossless else "pillow"
