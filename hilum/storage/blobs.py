@@ -61,7 +61,7 @@ class Blobs(Protocol):
         """Remove the blob if it is there."""
 
     def keys(self, prefix: str = "") -> Iterator[str]:
-        """Every key that begins with `prefix`, in order; what is put or deleted meanwhile may or may not show."""
+        """Every key that begins with `prefix`, once, in no order; what changes meanwhile may or may not show."""
 
     def check(self) -> None:
         """Raise BlobsUnavailable unless blobs can be kept now; cheap enough for every readiness probe."""

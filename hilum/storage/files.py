@@ -115,7 +115,7 @@ class FileBlobs:
                 self._require_root()
 
     def keys(self, prefix: str = "") -> Iterator[str]:
-        """Keys in the order of their characters, as S3 lists them."""
+        """Keys, folder by folder."""
         folder = valid_prefix(prefix).rpartition("/")[0]
         with self._plain("list"):
             self._require_root()
@@ -154,11 +154,10 @@ class FileBlobs:
     def _walk(self, folder: Path) -> Iterator[str]:
         if not folder.is_dir():
             return
-        with os.scandir(folder) as entries:
-            found = [(e.name + "/" if e.is_dir() else e.name) for e in entries if not e.name.startswith(".")]
-        for name in sorted(found):
-            path = folder / name.rstrip("/")
-            if name.endswith("/"):
+        for path in sorted(folder.iterdir()):
+            if path.name.startswith("."):
+                continue
+            if path.is_dir():
                 yield from self._walk(path)
             else:
                 yield path.relative_to(self.root).as_posix()

@@ -88,7 +88,7 @@ class S3Blobs:
             self._s3.delete_object(Bucket=self.bucket, Key=self._key(key))
 
     def keys(self, prefix: str = "") -> Iterator[str]:
-        """Keys in the order of their characters, a thousand per request."""
+        """Keys in the order of the service (not all sort as AWS does), a thousand per request."""
         full = self.prefix + valid_prefix(prefix)
         with self._plain("list"):
             for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=full):
