@@ -111,7 +111,10 @@ def _training_films(count: int) -> list[npt.NDArray[np.uint8]]:
 
 def tiny_draft(findings: Sequence[str], golden: dict[str, float], **variant: Any) -> dict[str, Any]:
     """The manifest of a tiny release without `files`; `variant` replaces fields of its one variant."""
-    point = {"sensitivity": {"value": 0.9, "low": 0.8, "high": 1.0}, "specificity": {"value": 0.95, "low": 0.9, "high": 1}}
+    point = {
+        "sensitivity": {"value": 0.9, "low": 0.8, "high": 1.0},
+        "specificity": {"value": 0.95, "low": 0.9, "high": 1},
+    }
     return {
         "name": "tiny",
         "version": "1.0.0",

@@ -1,0 +1,63 @@
+"""The typed client of the inference service; the same over a network and in one process."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from hilum.clients.base import Refused, Unavailable, request
+from hilum.wire import ModelInfo, Prediction, Readiness
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+def _parsed(model: type[Answer], response: httpx.Response) -> Answer:
+    """The body as `model`; raises Unavailable where it is something else (a proxy's page, another version)."""
+    try:
+        return model.model_validate_json(response.content)
+    except ValidationError as error:
+        raise Unavailable(f"{response.request.url.path} answered something else than {model.__name__}") from error
+
+
+class InferenceClient:
+    """Asks one inference service. Every call raises Unavailable (send it again later) or Refused (do not)."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def predict(self, data: bytes, filename: str = "film") -> Prediction:
+        """Score one film; Refused with kind `not-scorable` where it is kept and shown but not scored."""
+        response = await request(self._client, "POST", "/v1/predict", files={"file": (filename, data)})
+        return _parsed(Prediction, response)
+
+    async def explain(self, data: bytes, finding: str, digest: str) -> bytes:
+        """The heat map of `finding` as PNG; Refused (409) where another release than `digest` is served."""
+        response = await request(
+            self._client,
+            "POST",
+            "/v1/explain",
+            params={"finding": finding, "release": digest},
+            files={"file": ("film", data)},
+        )
+        return response.content
+
+    async def model(self) -> ModelInfo:
+        """The release that is served."""
+        return _parsed(ModelInfo, await request(self._client, "GET", "/v1/model"))
+
+    async def golden_film(self) -> bytes:
+        """The release's built-in film, whose probabilities `model().golden` gives."""
+        return (await request(self._client, "GET", "/v1/model/golden-film")).content
+
+    async def ready(self) -> Readiness:
+        """Whether the service is ready, with its reasons; one that can't be asked is not ready."""
+        try:
+            response = await self._client.get("/readyz")
+            return Readiness.model_validate_json(response.content)
+        except (httpx.HTTPError, ValidationError) as error:
+            return Readiness(ready=False, reasons=[f"inference does not answer: {type(error).__name__}"])
+
+
+__all__ = ["InferenceClient", "Refused", "Unavailable"]

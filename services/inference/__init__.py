@@ -1,0 +1,1 @@
+"""The stateless model server: one release, scored with ONNX Runtime."""

@@ -1,0 +1,95 @@
+"""From the core's dataclasses to the bodies of the answers."""
+
+from __future__ import annotations
+
+from hilum.findings import finding
+from hilum.wire import (
+    CodeOut,
+    DomainCheck,
+    FilmWarningOut,
+    FindingInfo,
+    ModelInfo,
+    PredictedFinding,
+    Prediction,
+    ReleaseRef,
+    Timings,
+)
+from services.inference.assess import Assessment
+from services.inference.scorer import PROVIDER, FindingScore, Scorer
+
+
+def release_ref(scorer: Scorer) -> ReleaseRef:
+    """Which release, and which precision of it, answers."""
+    manifest = scorer.manifest
+    return ReleaseRef(
+        name=manifest.name,
+        version=manifest.version,
+        digest=scorer.release.digest,
+        precision=scorer.variant.precision,
+    )
+
+
+def _code(name: str) -> CodeOut:
+    code = finding(name).code
+    return CodeOut(value=code.value, scheme=code.scheme, meaning=code.meaning)
+
+
+def _finding(score: FindingScore) -> PredictedFinding:
+    return PredictedFinding(
+        name=score.spec.name,
+        code=_code(score.spec.name),
+        probability=score.probability,
+        rule_out=score.spec.rule_out.threshold,
+        alert=score.spec.alert.threshold,
+        present=score.present,
+        established=score.spec.established,
+    )
+
+
+def prediction(scorer: Scorer, assessment: Assessment, queue_seconds: float) -> Prediction:
+    """The body of `POST /v1/predict`."""
+    score = assessment.score
+    return Prediction(
+        release=release_ref(scorer),
+        findings=[_finding(f) for f in score.findings],
+        domain=DomainCheck(
+            in_domain=score.domain.in_domain,
+            score=score.domain.distance,
+            threshold=score.domain.threshold,
+            reason=score.domain.reason,
+        ),
+        acute_margin=score.acute_margin,
+        critical_margin=scorer.variant.critical_margin,
+        warnings=[FilmWarningOut(code=w.code, text=w.text) for w in assessment.film.warnings],
+        timings=Timings(
+            decode_seconds=assessment.decode_seconds,
+            preprocess_seconds=score.preprocess_seconds,
+            queue_seconds=queue_seconds,
+            infer_seconds=score.infer_seconds,
+        ),
+    )
+
+
+def model_info(scorer: Scorer) -> ModelInfo:
+    """The body of `GET /v1/model`."""
+    return ModelInfo(
+        release=release_ref(scorer),
+        findings=[
+            FindingInfo(
+                name=spec.name,
+                code=_code(spec.name),
+                acute=finding(spec.name).acute,
+                established=spec.established,
+                weight=spec.weight,
+                rule_out=spec.rule_out.threshold,
+                alert=spec.alert.threshold,
+            )
+            for spec in scorer.variant.findings
+        ],
+        critical_margin=scorer.variant.critical_margin,
+        input_height=scorer.manifest.input.height,
+        input_width=scorer.manifest.input.width,
+        provider=PROVIDER,
+        signed_by=scorer.release.signed_by,
+        golden=scorer.variant.golden,
+    )

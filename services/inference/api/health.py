@@ -1,0 +1,23 @@
+"""Alive and ready."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from hilum.wire import Readiness
+from services.inference.serving import ServingDep
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz", summary="Alive")
+async def alive() -> dict[str, str]:
+    """The process answers; it need not be ready."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", summary="Ready", responses={503: {"model": Readiness}})
+async def ready(serving: ServingDep, response: Response) -> Readiness:
+    """200 once a verified release is served, else 503 with the reason."""
+    response.status_code = 200 if serving.reason is None else 503
+    return Readiness(ready=serving.reason is None, reasons=[] if serving.reason is None else [serving.reason])

@@ -1,0 +1,75 @@
+"""`/v1`: predict, explain, model."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from hilum.problems import Problem
+from hilum.wire import ModelInfo, Prediction
+from services.inference import answers, metrics
+from services.inference.api.bodies import FILM_FORM, film_of_form
+from services.inference.assess import assess, explain
+from services.inference.serving import ScorerDep, ServingDep
+
+router = APIRouter(prefix="/v1", tags=["v1"])
+
+
+@router.post("/predict", summary="Score one film", openapi_extra=FILM_FORM)
+async def predict(request: Request, serving: ServingDep, scorer: ScorerDep) -> Prediction:
+    """Score one PNG, JPEG or DICOM film. Out of domain, `findings` is empty and `domain.reason` says why.
+
+    `curl -F file=@film.png http://127.0.0.1:8000/v1/predict`
+    """
+    data = await film_of_form(request)
+    done = await serving.run(partial(assess, scorer, data, serving.limits))
+    answer = answers.prediction(scorer, done.result, done.queue_seconds)
+    metrics.observe(answer)
+    return answer
+
+
+@router.post(
+    "/explain",
+    summary="Heat map of one finding",
+    openapi_extra=FILM_FORM,
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}, "description": "RGBA, 256 x 256, for the whole frame"}},
+)
+async def heat(
+    request: Request,
+    serving: ServingDep,
+    scorer: ScorerDep,
+    finding: Annotated[str, Query(description="A finding of the release.", examples=["Effusion"])],
+    release: Annotated[str, Query(description="Digest of the release whose answer is explained.")],
+) -> Response:
+    """Where in the film a finding's score comes from: to be stretched over the whole frame, transparent where nothing
+    speaks for the finding. 409 where another release than `release` is served: its map would explain another answer.
+    """
+    if release != scorer.release.digest:
+        raise Problem(
+            409, "another-release", "Another release is served here; its heat map would explain another answer."
+        )
+    if finding not in scorer.manifest.findings:
+        raise Problem(404, "unknown-finding", "The release does not score this finding; GET /v1/model lists them.")
+    data = await film_of_form(request)
+    done = await serving.run(partial(explain, scorer, data, serving.limits, finding))
+    return Response(done.result, media_type="image/png")
+
+
+@router.get("/model", summary="The release that is served")
+async def model(scorer: ScorerDep) -> ModelInfo:
+    """Name, digest, ordered findings with their operating points, and the golden film's probabilities."""
+    return answers.model_info(scorer)
+
+
+@router.get(
+    "/model/golden-film",
+    summary="The release's built-in film",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}, "description": "The film whose probabilities GET /v1/model gives"}},
+)
+def golden_film(scorer: ScorerDep) -> Response:
+    """The film by which a client can see that the whole path gives the release's own probabilities."""
+    return Response(scorer.release.read(scorer.manifest.golden_film), media_type="image/png")

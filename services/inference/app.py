@@ -1,0 +1,56 @@
+"""The inference service's application."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+
+from hilum import __version__, docs_page, problems, telemetry
+from hilum.security import BodyLimit, SameOrigin, SecurityHeaders
+from services.inference import errors
+from services.inference.api import health, legacy, open_inference, v1
+from services.inference.serving import Serving
+from services.inference.settings import InferenceSettings
+
+DESCRIPTION = "Scores chest films with one release. Decision support, not for primary diagnosis."
+
+
+def create_app(settings: InferenceSettings) -> FastAPI:
+    """Make the application; its lifespan loads the release in the background."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        serving = Serving(settings)
+        app.state.serving = serving
+        loading = asyncio.create_task(serving.keep_loading())
+        try:
+            yield
+        finally:
+            loading.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await loading
+            await asyncio.to_thread(serving.close)
+
+    app = FastAPI(
+        title="Hilum inference",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    problems.install(app)
+    errors.install(app)
+    for module in (v1, legacy, open_inference, health):
+        app.include_router(module.router)
+    telemetry.add_metrics_page(app)
+    docs_page.add(app)
+    # The last one added is the outermost.
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(SameOrigin)
+    app.add_middleware(telemetry.RequestTelemetry, service="inference")
+    app.add_middleware(SecurityHeaders)
+    return app

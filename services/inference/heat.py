@@ -1,0 +1,53 @@
+"""Heat maps: where in the film a finding's score comes from."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from hilum.triage import logit
+from services.inference.scorer import Array, Outputs, Scorer
+
+SIDE = 256
+# From faint to strong influence: amber, orange, red; strongest at this opacity, so that the film stays readable.
+COLOURS = np.array([[255, 214, 102], [255, 140, 40], [226, 30, 30]], dtype=np.float64)
+OPACITY = 0.65
+
+
+def influence(scorer: Scorer, outputs: Outputs, index: int) -> npt.NDArray[np.float64]:
+    """How much each place of the film speaks for finding `index`: (h, w), 0..1.
+
+    The class activation map (Zhou et al., CVPR 2016) has the logit as its mean, less the bias. It is scaled by the
+    larger of its own maximum and the value that, all over the film, would bring the finding to its alert point:
+    so a film without the finding has a faint map, not a bright one.
+    """
+    activation = outputs.activation[0, index].astype(np.float64)
+    bias = float(outputs.logits[0, index]) - float(activation.mean())
+    spec = scorer.variant.findings[index]
+    alert = (logit(spec.alert.threshold) - spec.calibration.intercept) / spec.calibration.slope - bias
+    positive = np.maximum(activation, 0.0)
+    scale = max(float(positive.max()), alert, 1e-9)
+    return np.asarray(positive / scale)
+
+
+def draw(values: npt.NDArray[np.float64]) -> bytes:
+    """A PNG (RGBA, 256 x 256) of `values` (h, w) in 0..1, to be stretched over the whole frame; 0 is transparent."""
+    coarse = Image.fromarray(values.astype(np.float32))
+    smooth = np.clip(np.asarray(coarse.resize((SIDE, SIDE), Image.Resampling.BICUBIC), dtype=np.float64), 0.0, 1.0)
+    steps = np.linspace(0.0, 1.0, len(COLOURS))
+    channels = [np.interp(smooth, steps, COLOURS[:, channel]) for channel in range(3)]
+    rgba = np.stack([*channels, 255.0 * OPACITY * smooth], axis=-1)
+    stream = BytesIO()
+    Image.fromarray(np.rint(rgba).astype(np.uint8)).save(stream, "PNG", optimize=True)
+    return stream.getvalue()
+
+
+def heat_map(scorer: Scorer, film: Array, finding: str) -> bytes:
+    """The heat map of `finding` for a preprocessed `film` (1, height, width); raises KeyError for an unknown name."""
+    if finding not in scorer.manifest.findings:
+        raise KeyError(finding)
+    index = scorer.manifest.findings.index(finding)
+    return draw(influence(scorer, scorer.run(film[np.newaxis]), index))

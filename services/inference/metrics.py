@@ -1,0 +1,56 @@
+"""What Prometheus reads of the model. Every series carries release (digest) and precision."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from hilum.wire import Prediction
+from services.inference.scorer import Scorer
+
+MODEL_READY = Gauge("hilum_model_ready", "1 while a verified release is served, else 0.")
+MODEL_INFO = Gauge("hilum_model_info", "1 for the release that is served.", ["release", "precision", "name", "version"])
+PROBABILITY = Histogram(
+    "hilum_prediction_probability",
+    "Calibrated probability of each scored film.",
+    ["finding", "release", "precision"],
+    buckets=(0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0),
+)
+PRESENT = Counter(
+    "hilum_findings_present", "Films on which the finding reached its alert point.", ["finding", "release", "precision"]
+)
+SECONDS = Histogram(
+    "hilum_predict_seconds",
+    "Time of one film, by phase.",
+    ["phase", "release", "precision"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0, 10.0),
+)
+OUT_OF_DOMAIN = Counter(
+    "hilum_films_out_of_domain", "Films that do not look like those learnt from.", ["release", "precision"]
+)
+PHASES = ("decode", "preprocess", "queue", "infer")
+
+
+def announce(scorer: Scorer) -> None:
+    """Start every series of `scorer`'s release at 0, so that its first count is seen as an increase."""
+    digest, precision = scorer.release.digest, scorer.variant.precision
+    for name in scorer.manifest.findings:
+        PROBABILITY.labels(name, digest, precision)
+        PRESENT.labels(name, digest, precision)
+    for phase in PHASES:
+        SECONDS.labels(phase, digest, precision)
+    OUT_OF_DOMAIN.labels(digest, precision)
+    MODEL_INFO.labels(digest, precision, scorer.manifest.name, scorer.manifest.version).set(1)
+    MODEL_READY.set(1)
+
+
+def observe(answer: Prediction) -> None:
+    """Count one answer."""
+    labels = (answer.release.digest, answer.release.precision)
+    for item in answer.findings:
+        PROBABILITY.labels(item.name, *labels).observe(item.probability)
+        if item.present:
+            PRESENT.labels(item.name, *labels).inc()
+    if not answer.domain.in_domain:
+        OUT_OF_DOMAIN.labels(*labels).inc()
+    for phase in PHASES:
+        SECONDS.labels(phase, *labels).observe(getattr(answer.timings, f"{phase}_seconds"))

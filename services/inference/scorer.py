@@ -1,0 +1,185 @@
+"""The core: a verified release and a film in, calibrated probabilities out. Knows nothing of HTTP."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from hilum.imaging.preprocess import preprocess
+from hilum.release import BadRelease, FindingSpec, InputSpec, Manifest, Release, Variant, check_session
+from hilum.release.bundle import INPUT, OUTPUTS
+from hilum.release.domain import DomainStatistics, read
+from hilum.triage import is_acute, margin
+
+Array = npt.NDArray[np.float32]
+PROVIDER = "CPUExecutionProvider"
+
+
+class NotScorable(ValueError):
+    """The film can't be scored by this release; the text says why."""
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Whether a film looks like those the release was trained on. `distance` is about 1 for a typical film."""
+
+    in_domain: bool
+    distance: float
+    threshold: float
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class FindingScore:
+    """One finding's calibrated probability, with how it is read."""
+
+    spec: FindingSpec
+    probability: float
+
+    @property
+    def present(self) -> bool:
+        """At or above the alert point; never for a finding that is not established."""
+        return self.spec.established and self.probability >= self.spec.alert.threshold
+
+
+@dataclass(frozen=True)
+class Score:
+    """What the release says of one film: `findings` in the release's order, empty where the film is out of domain."""
+
+    findings: tuple[FindingScore, ...]
+    domain: Domain
+    acute_margin: float | None
+    preprocess_seconds: float
+    infer_seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """Raw outputs for a batch of N films: `logits` (N, K), `activation` (N, K, h, w), `embedding` (N, E)."""
+
+    logits: Array
+    activation: Array
+    embedding: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Scorer:
+    """One precision of one release, opened. Safe to call from several threads."""
+
+    release: Release
+    variant: Variant
+    session: ort.InferenceSession
+    domain: DomainStatistics
+
+    @property
+    def manifest(self) -> Manifest:
+        """The release's manifest."""
+        return self.release.manifest
+
+    def run(self, batch: Array) -> Outputs:
+        """Run the model on preprocessed films (N, 1, height, width); raises NotScorable for a result not finite."""
+        outputs = Outputs(*self.session.run(list(OUTPUTS), {INPUT: batch}))
+        if not (np.isfinite(outputs.logits).all() and np.isfinite(outputs.embedding).all()):
+            raise NotScorable("The model gave no finite number for this film.")
+        return outputs
+
+    def probabilities(self, logits: Array) -> npt.NDArray[np.float64]:
+        """Calibrated probabilities (N, K) by Platt's scaling of `logits` (N, K)."""
+        slopes = np.array([spec.calibration.slope for spec in self.variant.findings])
+        intercepts = np.array([spec.calibration.intercept for spec in self.variant.findings])
+        scaled = np.clip(logits * slopes + intercepts, -500.0, 500.0)
+        return np.asarray(1.0 / (1.0 + np.exp(-scaled)))
+
+    def distances(self, embedding: Array) -> Array:
+        """Out-of-domain distance (N,) of `embedding` (N, E)."""
+        return self.domain.distances(embedding)
+
+    def score(self, pixels: Array) -> Score:
+        """Score a decoded film: `pixels` (H, W), float32 in 0..1. Raises NotScorable."""
+        began = time.perf_counter()
+        film = preprocess(pixels, self.manifest.input)
+        prepared = time.perf_counter()
+        outputs = self.run(film[np.newaxis])
+        probabilities = self.probabilities(outputs.logits)[0]
+        domain = self._domain(film, float(self.distances(outputs.embedding)[0]))
+        done = time.perf_counter()
+        findings: tuple[FindingScore, ...] = ()
+        if domain.in_domain:
+            findings = tuple(
+                FindingScore(spec, float(p)) for spec, p in zip(self.variant.findings, probabilities, strict=True)
+            )
+        return Score(findings, domain, acute_margin(findings), prepared - began, done - prepared)
+
+    def _domain(self, film: Array, distance: float) -> Domain:
+        threshold = self.variant.domain.threshold
+        if is_flat(film, self.manifest.input):
+            return Domain(False, distance, threshold, "The film is blank or has almost no contrast.")
+        # "Not within" rather than "beyond": a distance that is not a number is never within.
+        if not distance <= threshold:
+            return Domain(False, distance, threshold, "The film does not look like a chest film that was learnt from.")
+        return Domain(True, distance, threshold)
+
+
+def is_flat(film: Array, spec: InputSpec) -> bool:
+    """Whether a preprocessed film's standard deviation was below `spec.min_std` before it was normalised."""
+    deviation = float(film.std(dtype=np.float64))
+    return deviation < 0.999 if spec.normalisation == "film" else deviation * spec.std < spec.min_std
+
+
+def acute_margin(findings: tuple[FindingScore, ...]) -> float | None:
+    """By how many logits the highest acute, established finding with a say exceeds its alert point; None: none has."""
+    margins = [
+        margin(f.probability, f.spec.alert.threshold, f.spec.weight)
+        for f in findings
+        if f.spec.established and f.spec.weight > 0 and is_acute(f.spec.name)
+    ]
+    return max(margins, default=None)
+
+
+def open_scorer(release: Release, precision: str = "", threads: int = 1) -> Scorer:
+    """Open `precision` of `release` (empty: its default) and check the model against the manifest.
+
+    The model's bytes are those whose hash was checked. Raises BadRelease.
+    """
+    try:
+        variant = release.manifest.variant(precision or release.manifest.default_precision)
+    except KeyError as error:
+        raise BadRelease(str(error.args[0])) from None
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Threads that wait by spinning take the processor from the other services on the machine.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = ort.InferenceSession(release.read(variant.file), options, providers=[PROVIDER])
+    except BadRelease:
+        raise
+    # onnxruntime raises classes of its own native module, whose common base is Exception.
+    except Exception as error:
+        raise BadRelease(f"ONNX Runtime can't open {variant.file}: {error}") from error
+    check_session(session, release.manifest)
+    try:
+        domain = read(BytesIO(release.read(variant.domain.file)))
+    except ValueError as error:
+        raise BadRelease(f"{variant.domain.file}: {error}") from error
+    width = session.get_outputs()[[o.name for o in session.get_outputs()].index("embedding")].shape[1]
+    if isinstance(width, int) and domain.mean.shape != (width,):
+        raise BadRelease(
+            f"{variant.domain.file} is for embeddings of {domain.mean.size} values, the model gives {width}"
+        )
+    return Scorer(release, variant, session, domain)
+
+
+def worst_difference(given: dict[str, float], expected: dict[str, float]) -> tuple[str, float]:
+    """The finding whose probabilities differ most, and by how much; a number that is not finite differs without end."""
+    differences = {name: abs(given.get(name, math.nan) - value) for name, value in expected.items()}
+    unfit = {name: d if math.isfinite(d) else math.inf for name, d in differences.items()}
+    name = max(unfit, key=lambda key: unfit[key])
+    return name, unfit[name]
