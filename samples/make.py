@@ -14,6 +14,7 @@ import json
 import shutil
 import sys
 import uuid
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
@@ -22,18 +23,34 @@ from pydicom import Dataset, FileDataset, dcmread, dcmwrite
 from pydicom.uid import JPEG2000Lossless
 
 HERE = Path(__file__).parent
-WANG = (
-    "Wang X, Peng Y, Lu L, Lu Z, Bagheri M, Summers RM. ChestX-ray8: Hospital-scale Chest X-ray Database and Benchmarks "
-    "on Weakly-Supervised Classification and Localization of Common Thorax Diseases. CVPR 2017."
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where films come from, and on which terms."""
+
+    source: str
+    licence: str
+    citation: str
+
+
+WANG = Source(
+    "NIH Clinical Center, ChestX-ray14",
+    "No restriction on use; NIH Clinical Center is acknowledged as the provider",
+    "Wang X, Peng Y, Lu L, Lu Z, Bagheri M, Summers RM. ChestX-ray8: Hospital-scale Chest X-ray Database and "
+    "Benchmarks on Weakly-Supervised Classification and Localization of Common Thorax Diseases. CVPR 2017.",
 )
-KERMANY = (
+KERMANY = Source(
+    "Kermany et al., paediatric chest films, Guangzhou",
+    "CC BY 4.0",
     "Kermany DS, Goldbaum M, Cai W, et al. Identifying Medical Diagnoses and Treatable Diseases by Image-Based Deep "
-    "Learning. Cell 2018;172(5):1122-1131."
+    "Learning. Cell 2018;172(5):1122-1131.",
 )
-NIH_LICENCE = "No restriction on use; NIH Clinical Center is acknowledged as the provider"
-NIH_SOURCE = "NIH Clinical Center, ChestX-ray14"
-NEMA_SOURCE = "NEMA, DICOM working group 4, compression samples, RG1; by way of the package pydicom-data 1.0.0"
-NEMA_CITATION = "DICOM Standards Committee, working group 4: compression sample images, 2004."
+NEMA = Source(
+    "NEMA, DICOM working group 4, compression samples, RG1; by way of the package pydicom-data 1.0.0",
+    "MIT (pydicom-data); published by NEMA for testing",
+    "DICOM Standards Committee, working group 4: compression sample images, 2004.",
+)
 
 NIH = (
     "00001377_004",
@@ -67,14 +84,12 @@ SHOWN = (
 )
 
 
-def entry(name: str, source: str, licence: str, citation: str, labels: list[str], patient: str) -> dict[str, object]:
+def entry(name: str, source: Source, labels: list[str], patient: str) -> dict[str, object]:
     """One line of samples.json; `labels` and `patient` are the data set's own."""
     digest = hashlib.sha256((HERE / name).read_bytes()).hexdigest()
     return {
         "file": name,
-        "source": source,
-        "licence": licence,
-        "citation": citation,
+        **asdict(source),
         "labels": labels,
         "patient": patient,
         "sha256": digest,
@@ -87,7 +102,7 @@ def new_uid(original: str) -> str:
 
 
 def repack(path: Path, target: Path) -> FileDataset:
-    """Write the film at `path` to `target` with few attributes, new UIDs and lossless compression; return the source."""
+    """Write the film at `path` to `target`: few attributes, new UIDs, compressed; return the original."""
     source = dcmread(path)
     film = Dataset()
     film.file_meta = source.file_meta
@@ -115,23 +130,21 @@ def main(data: Path) -> None:
         row = rows[name]
         shutil.copyfile(data / "nih128" / "images" / f"{name}.jpg", HERE / f"nih_{name}.jpg")
         labels = row["Finding Labels"].split("|")
-        entries.append(entry(f"nih_{name}.jpg", NIH_SOURCE, NIH_LICENCE, WANG, labels, row["Patient ID"]))
+        entries.append(entry(f"nih_{name}.jpg", WANG, labels, row["Patient ID"]))
     for path in KERMANY_FILMS:
         folder, name = path.split("/")
         shutil.copyfile(data / "kermany224" / "train" / path, HERE / f"kermany_{name}")
         patient = name.split("_")[0] if folder == "PNEUMONIA" else "-".join(name.split("-")[:2])
-        source = "Kermany et al., paediatric chest films, Guangzhou"
-        entries.append(entry(f"kermany_{name}", source, "CC BY 4.0", KERMANY, [folder], patient))
+        entries.append(entry(f"kermany_{name}", KERMANY, [folder], patient))
     for name in NIH_DICOM:
         film = repack(data / "dicom" / f"{name}.dcm", HERE / f"{name}.dcm")
         labels = str(film.StudyDescription).split("|")
-        entries.append(entry(f"{name}.dcm", NIH_SOURCE, NIH_LICENCE, WANG, labels, str(film.PatientID)))
+        entries.append(entry(f"{name}.dcm", WANG, labels, str(film.PatientID)))
     found = find_spec("data_store")
     if found is None or found.origin is None:
         raise SystemExit("pydicom-data is not installed")
     film = repack(Path(found.origin).parent / "data" / "RG1_J2KI.dcm", HERE / "nema_rg1.dcm")
-    licence = "MIT (pydicom-data); published by NEMA for testing"
-    entries.append(entry("nema_rg1.dcm", NEMA_SOURCE, licence, NEMA_CITATION, [], str(film.PatientID)))
+    entries.append(entry("nema_rg1.dcm", NEMA, [], str(film.PatientID)))
     text = json.dumps({"films": entries}, indent=1, ensure_ascii=False)
     (HERE / "samples.json").write_text(text + "\n", encoding="utf-8")
 
