@@ -36,7 +36,7 @@ def influence(scorer: Scorer, outputs: Outputs, index: int) -> npt.NDArray[np.fl
 def draw(values: npt.NDArray[np.float64]) -> bytes:
     """A PNG (RGBA, 256 x 256) of `values` (h, w) in 0..1, to be stretched over the whole frame; 0 is transparent."""
     coarse = Image.fromarray(values.astype(np.float32))
-    smooth = np.clip(np.asarray(coarse.resize((SIDE, SIDE), Image.Resampling.BICUBIC), dtype=np.float64), 0.0, 1.0)
+    smooth = np.clip(np.asarray(coarse.resize((SIDE, SIDE), Image.Resampling.BILINEAR), dtype=np.float64), 0.0, 1.0)
     steps = np.linspace(0.0, 1.0, len(COLOURS))
     channels = [np.interp(smooth, steps, COLOURS[:, channel]) for channel in range(3)]
     rgba = np.stack([*channels, 255.0 * OPACITY * smooth], axis=-1)
