@@ -1,0 +1,1 @@
+"""The reading room: takes films in, ranks them, shows them, keeps what is read."""

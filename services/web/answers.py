@@ -1,0 +1,127 @@
+"""From a film's prediction to the study's answer: per finding the maximum over its scored films."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from hilum.triage import TriagePolicy
+from hilum.wire import Prediction as PredictionOut
+from services.web.tables import Answer, Film, Prediction, Study
+from services.web.urgency import locked_study, refresh
+
+
+def store_prediction(
+    session: Session, film_uid: str, prediction: PredictionOut, policy: TriagePolicy, now: datetime
+) -> bool:
+    """Keep what a release says of a film, and make a new version of its study's answer.
+
+    Returns False where the film does not wait any more: another replica was faster, and nothing changes.
+    """
+    film = session.get(Film, film_uid)
+    if film is None:
+        return False
+    study = locked_study(session, film.study_uid)
+    session.refresh(film)
+    if study is None or film.state != "waiting":
+        return False
+    key = (film_uid, prediction.release.digest, prediction.release.precision)
+    # A film that waits for another release's score may meet this one again (a rollback): it is kept once.
+    if session.get(Prediction, key) is None:
+        row = Prediction(film_uid=film_uid, release_digest=key[1], precision=key[2], made_at=now)
+        row.payload = prediction.model_dump(mode="json")
+        session.add(row)
+    film.leased_until = None
+    if prediction.domain.in_domain:
+        film.state, film.reason = "scored", None
+    else:
+        film.state = "not_scored"
+        film.reason = prediction.domain.reason or "the film does not look like those the release was trained on"
+    session.flush()
+    if not _others_need(session, study, film, prediction, now):
+        _new_answer(session, study, prediction, now)
+    refresh(session, study, policy)
+    return True
+
+
+def store_refusal(session: Session, film_uid: str, reason: str, policy: TriagePolicy) -> None:
+    """Keep that a film can't be scored, and why."""
+    film = session.get(Film, film_uid)
+    if film is None:
+        return
+    study = locked_study(session, film.study_uid)
+    session.refresh(film)
+    if film.state != "waiting":
+        return
+    film.state, film.reason, film.leased_until = "not_scored", reason, None
+    session.flush()
+    if study is not None:
+        refresh(session, study, policy)
+
+
+def _others_need(session: Session, study: Study, film: Film, prediction: PredictionOut, now: datetime) -> bool:
+    """Whether films of the study that another release scored must be scored by this one first.
+
+    An answer is of one release: a late film that a newer release scored asks for the others' scores again.
+    """
+    has_it = select(Prediction.film_uid).where(
+        Prediction.release_digest == prediction.release.digest, Prediction.precision == prediction.release.precision
+    )
+    older = session.scalars(
+        select(Film).where(
+            Film.study_uid == study.uid, Film.uid != film.uid, Film.state == "scored", Film.uid.not_in(has_it)
+        )
+    ).all()
+    for other in older:
+        other.state, other.attempts, other.next_try = "waiting", 0, now
+    session.flush()
+    waits_again = select(Prediction.film_uid).join(Film, Film.uid == Prediction.film_uid).where(
+        Film.study_uid == study.uid, Film.state == "waiting", Film.uid.not_in(has_it)
+    )  # fmt: skip
+    return session.scalars(waits_again.limit(1)).first() is not None
+
+
+def _new_answer(session: Session, study: Study, newest: PredictionOut, now: datetime) -> None:
+    of_films = session.execute(
+        select(Prediction.film_uid, Prediction.payload)
+        .join(Film, Film.uid == Prediction.film_uid)
+        .where(
+            Film.study_uid == study.uid,
+            Film.state == "scored",
+            Prediction.release_digest == newest.release.digest,
+            Prediction.precision == newest.release.precision,
+        )
+        .order_by(Film.number)
+    ).all()
+    predictions = [(uid, PredictionOut.model_validate(payload)) for uid, payload in of_films]
+    if not predictions:
+        return
+    study.answer_version += 1
+    session.add(
+        Answer(
+            study_uid=study.uid,
+            version=study.answer_version,
+            release_digest=newest.release.digest,
+            precision=newest.release.precision,
+            payload={
+                "release": newest.release.model_dump(mode="json"),
+                "findings": maximum(predictions),
+                "critical_margin": newest.critical_margin,
+            },
+            made_at=now,
+        )
+    )
+    session.flush()
+
+
+def maximum(predictions: list[tuple[str, PredictionOut]]) -> list[dict[str, Any]]:
+    """Per finding, in the release's order, the highest probability over (film uid, prediction) of one release; at least one."""
+    best: dict[str, dict[str, Any]] = {}
+    for film_uid, prediction in predictions:
+        for item in prediction.findings:
+            if item.name not in best or item.probability > best[item.name]["probability"]:
+                best[item.name] = {**item.model_dump(mode="json"), "film_uid": film_uid}
+    return [best[item.name] for item in predictions[0][1].findings]

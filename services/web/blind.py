@@ -1,0 +1,28 @@
+"""The blind share: studies whose answer is withheld until the reader's own read is kept.
+
+Which patients are in it is decided by a salted hash, so that a patient's studies are all blind or none is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from sqlalchemy import ColumnElement, and_, exists, select
+
+from services.web.tables import Read, Study
+
+
+def in_blind_share(patient: str, salt: str, share: float) -> bool:
+    """Whether `patient` (an identifier with its issuer) is in the first `share` (0..1) of the hash's range."""
+    digest = hashlib.sha256(f"{salt}\0{patient}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") < share * 2**64
+
+
+def withheld(reader: str) -> ColumnElement[bool]:
+    """SQL: whether the study's answer is withheld from `reader`.
+
+    Once a reader has committed a read, the answer was shown to them and stays shown, later versions too. A study
+    without any score has no answer to withhold.
+    """
+    has_read = exists(select(Read.id).where(Read.study_uid == Study.uid, Read.reader == reader))
+    return and_(Study.blind, Study.status != "not_scored", ~has_read)

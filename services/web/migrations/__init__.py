@@ -1,0 +1,1 @@
+"""Migrations of the reading room's tables, in order of their numbers."""

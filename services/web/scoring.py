@@ -1,0 +1,121 @@
+"""The scoring worker: asks inference for each waiting film. Inference may be away as long as it likes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+import structlog
+
+from hilum.clients.base import Refused, Unavailable
+from hilum.storage import BlobMissing, BlobsUnavailable, DatabaseUnavailable
+from services.web.answers import store_prediction, store_refusal
+from services.web.context import Web, utc_now
+from services.web.metrics import FILMS_SCORED
+from services.web.queue import Claimed, claim_film, hurry_all, put_back
+from services.web.releases import keep_release, known_release
+
+log = structlog.get_logger("hilum.web.scoring")
+# What inference says of the film itself; every other refusal is about the way there (a gateway, a wrong address).
+ABOUT_THE_FILM = frozenset({400, 413, 415, 422})
+Outcome = Literal["scored", "not_scored", "unavailable", "idle"]
+
+
+async def score_one(web: Web) -> Outcome:
+    """Score the film that is due first; "idle" where none may be tried now."""
+    claimed = await asyncio.to_thread(_claim, web)
+    if claimed is None:
+        return "idle"
+    outcome = await _score(web, claimed)
+    FILMS_SCORED.labels(outcome).inc()
+    return outcome
+
+
+async def _score(web: Web, claimed: Claimed) -> Outcome:
+    try:
+        data = await asyncio.to_thread(web.blobs.get, claimed.blob_key)
+        prediction = await web.inference.predict(data, claimed.file_name)
+        await _know(web, prediction.release.digest, prediction.release.precision)
+    except BlobMissing:
+        log.error("a kept film's bytes are missing", film_uid=claimed.uid)
+        await asyncio.to_thread(_refuse, web, claimed.uid, "the film's bytes are missing from the store")
+        return "not_scored"
+    except Refused as error:
+        if error.status in ABOUT_THE_FILM:
+            await asyncio.to_thread(_refuse, web, claimed.uid, error.detail)
+            return "not_scored"
+        log.warning("inference refuses to be asked", status=error.status, detail=error.detail)
+        await asyncio.to_thread(_back, web, claimed)
+        return "unavailable"
+    except (Unavailable, BlobsUnavailable) as error:
+        log.info("a film waits on", film_uid=claimed.uid, attempts=claimed.attempts, reason=str(error))
+        await asyncio.to_thread(_back, web, claimed)
+        return "unavailable"
+
+    def keep() -> None:
+        with web.write() as session:
+            store_prediction(session, claimed.uid, prediction, web.policy, utc_now())
+
+    await asyncio.to_thread(keep)
+    return "scored" if prediction.domain.in_domain else "not_scored"
+
+
+async def _know(web: Web, digest: str, precision: str) -> None:
+    """Learn the release's findings before its first answer, so that the answer can be read without inference."""
+
+    def known() -> bool:
+        with web.read() as session:
+            return known_release(session, digest, precision)
+
+    if not await asyncio.to_thread(known):
+        info = await web.inference.model()
+
+        def keep() -> None:
+            with web.write() as session:
+                keep_release(session, info, utc_now())
+
+        await asyncio.to_thread(keep)
+
+
+def _claim(web: Web) -> Claimed | None:
+    with web.write() as session:
+        return claim_film(session, utc_now(), web.settings.lease_seconds)
+
+
+def _back(web: Web, claimed: Claimed) -> None:
+    with web.write() as session:
+        put_back(session, claimed.uid, utc_now(), claimed.attempts, web.settings.retry_max_seconds)
+
+
+def _refuse(web: Web, uid: str, reason: str) -> None:
+    with web.write() as session:
+        store_refusal(session, uid, reason, web.policy)
+
+
+def _hurry(web: Web) -> None:
+    with web.write() as session:
+        hurry_all(session, utc_now())
+
+
+async def run_scoring(web: Web) -> None:
+    """Score until cancelled. One of `scoring_parallel` such tasks; never ends by an error of its own."""
+    failures = 0
+    while True:
+        try:
+            outcome = await score_one(web)
+        except (DatabaseUnavailable, BlobsUnavailable) as error:
+            log.warning("scoring waits for the stores", reason=str(error))
+            outcome = "unavailable"
+        except Exception:
+            # A film in hand comes back when its lease ends.
+            log.exception("scoring failed")
+            outcome = "unavailable"
+        if outcome == "unavailable":
+            failures += 1
+            await asyncio.sleep(min(0.25 * failures, 2.0))
+            continue
+        if failures and outcome != "idle":
+            failures = 0
+            await asyncio.to_thread(_hurry, web)
+        if outcome == "idle":
+            await web.films_waiting.wait(web.settings.poll_seconds)

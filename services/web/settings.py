@@ -1,0 +1,55 @@
+"""Settings of the reading room: `HILUM_*` environment variables."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from hilum.settings import ServiceSettings
+from hilum.triage import TriagePolicy
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class WebSettings(ServiceSettings):
+    """What the reading room can be told."""
+
+    reader: str = Field(
+        default="reader", min_length=1, max_length=128, description="Who reads, until sign-in comes: one person."
+    )
+    blind_share: float = Field(
+        default=0.2, ge=0.0, le=1.0, description="Share of patients whose studies are read before the answer shows."
+    )
+    blind_salt: str = Field(default="hilum", description="Salt of the patient hash that chooses the blind share.")
+    max_films_per_request: int = Field(default=1000, gt=0, description="Files that one upload may hold.")
+    decode_threads: int = Field(default=2, gt=0, le=64, description="Films decoded at once (memory grows with it).")
+    scoring_parallel: int = Field(default=2, gt=0, le=64, description="Films asked of inference at once.")
+    lease_seconds: float = Field(
+        default=60.0, gt=0, description="How long a film stays with the replica that scores it before another may."
+    )
+    retry_max_seconds: float = Field(
+        default=30.0, gt=0, description="Longest pause between two tries at inference or feedback."
+    )
+    poll_seconds: float = Field(
+        default=2.0, gt=0, description="How often workers look for rows that another replica wrote."
+    )
+    inference_timeout_seconds: float = Field(default=60.0, gt=0, description="Longest wait for one score.")
+    feedback_timeout_seconds: float = Field(default=10.0, gt=0, description="Longest wait for feedback to keep a read.")
+    wait_critical_minutes: float = Field(default=15.0, gt=0, description="Target wait of a critical study.")
+    wait_urgent_minutes: float = Field(default=240.0, gt=0, description="Target wait of an urgent study.")
+    wait_routine_minutes: float = Field(default=1440.0, gt=0, description="Target wait of a routine study.")
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the service."""
+        return self.host in LOOPBACK
+
+    @property
+    def policy(self) -> TriagePolicy:
+        """The site's target waits."""
+        return TriagePolicy(
+            wait_critical=timedelta(minutes=self.wait_critical_minutes),
+            wait_urgent=timedelta(minutes=self.wait_urgent_minutes),
+            wait_routine=timedelta(minutes=self.wait_routine_minutes),
+        )
