@@ -10,10 +10,11 @@ from starlette.types import ASGIApp
 # A service that doesn't accept a connection in this time is away; an answer may take longer (a film is scored in it).
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 30.0
+_LATER = frozenset({httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS})
 
 
 class Unavailable(Exception):
-    """The service can't answer now: no connection, no answer in time, 5xx or 429. The same request may be sent later.
+    """The service can't answer now (no connection, no answer in time, 5xx, 408, 429): send the same again later.
 
     `retry_after_seconds` is what the service asked for, None where it didn't say.
     """
@@ -79,6 +80,6 @@ async def request(client: httpx.AsyncClient, method: str, url: str, **kw: Any) -
         return response
     problem = _problem(response)
     detail = str(problem.get("detail") or f"{method} {url} answered {response.status_code}")
-    if response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+    if response.is_server_error or response.status_code in _LATER:
         raise Unavailable(detail, _seconds(response.headers.get("retry-after")))
     raise Refused(response.status_code, detail, str(problem.get("type", "")).rpartition(":")[2], problem)

@@ -1,0 +1,1 @@
+"""The calls of feedback, one resource per file."""

@@ -1,0 +1,96 @@
+"""The training export: one row per film, from the latest read of its study.
+
+Reads are chosen by the time the ledger received them: "until" gives the same rows for ever, and "since" misses none
+that came late. Among those chosen, a study's latest read is the one made last (`read_at`).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from hilum.storage import plain_errors
+from hilum.wire import ReadIn
+from services.feedback.canonical import parsed
+from services.feedback.ledger import Ledger
+from services.feedback.tables import ReadRow
+
+BATCH = 500
+# A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection"); the last four are wide forms.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Reads received from `since` to before `until`; with `findings`, only these columns and films judged on one."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    findings: tuple[str, ...] = ()
+
+
+def csv_lines(ledger: Ledger, selection: Selection) -> Iterator[str]:
+    """The CSV in pieces, the header first. Raises DatabaseUnavailable, before the first piece where it is away."""
+    sequences, findings = _latest(ledger, selection)
+    columns = list(dict.fromkeys(selection.findings)) or findings
+    yield _csv([["image_id", *map(_text, columns)]])
+    seen: set[str] = set()
+    for start in range(0, len(sequences), BATCH):
+        rows: list[list[str]] = []
+        for read in _reads(ledger, sequences[start : start + BATCH]):
+            labels = ["" if read.labels.get(name) is None else str(read.labels[name]) for name in columns]
+            films = [uid for uid in dict.fromkeys(read.film_uids) if uid not in seen]
+            seen.update(films)
+            if any(labels) or not selection.findings:
+                rows.extend([_text(uid), *labels] for uid in films)
+        yield _csv(rows)
+
+
+def _latest(ledger: Ledger, selection: Selection) -> tuple[list[int], list[str]]:
+    """Sequences of each study's latest read, newest first, and their findings: the newest read's order, then others."""
+    newest = (ReadRow.read_at.desc(), ReadRow.sequence.desc())
+    rank = func.row_number().over(partition_by=ReadRow.study_uid, order_by=newest).label("rank")
+    query = select(ReadRow.sequence, ReadRow.findings, ReadRow.read_at, rank)
+    if selection.since is not None:
+        query = query.where(ReadRow.received_at >= selection.since)
+    if selection.until is not None:
+        query = query.where(ReadRow.received_at < selection.until)
+    chosen = query.subquery()
+    latest = (
+        select(chosen.c.sequence, chosen.c.findings)
+        .where(chosen.c.rank == 1)
+        .order_by(chosen.c.read_at.desc(), chosen.c.sequence.desc())
+    )
+    sequences: list[int] = []
+    orders: dict[str, None] = {}
+    with plain_errors(), ledger.snapshot() as session:
+        for sequence, findings in session.execute(latest.execution_options(yield_per=BATCH)):
+            sequences.append(sequence)
+            orders[findings] = None
+    names = itertools.chain.from_iterable(json.loads(order) for order in orders)
+    return sequences, list(dict.fromkeys(names))
+
+
+def _reads(ledger: Ledger, sequences: list[int]) -> list[ReadIn]:
+    """These reads, in this order. A short transaction per batch is safe: what is in the ledger never changes."""
+    with plain_errors(), ledger.snapshot() as session:
+        found = session.execute(select(ReadRow.sequence, ReadRow.body).where(ReadRow.sequence.in_(sequences)))
+        bodies = {sequence: body for sequence, body in found}  # noqa: C416 - rows are not pairs to a type checker
+    return [parsed(bodies[sequence]) for sequence in sequences]
+
+
+def _text(value: str) -> str:
+    return f"'{value}" if value.startswith(_FORMULA) else value
+
+
+def _csv(rows: list[list[str]]) -> str:
+    piece = io.StringIO()
+    csv.writer(piece).writerows(rows)
+    return piece.getvalue()

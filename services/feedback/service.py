@@ -1,0 +1,74 @@
+"""The running service: database and ledger, ready or not yet."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from hilum.storage import DatabaseUnavailable, check, make_engine, upgrade
+from services.feedback.agreement import COLLECTOR
+from services.feedback.ledger import Ledger
+
+SERVICE = "feedback"
+MIGRATIONS = Path(__file__).parent / "migrations"
+PREPARE_WAIT_SECONDS = 5
+
+
+class Feedback:
+    """The database may be away when the service starts: what it needs is made as soon as it answers."""
+
+    def __init__(self, database_url: str) -> None:
+        self._engine = make_engine(database_url)
+        self._ledger = Ledger(self._engine)
+        self._lock = threading.Lock()
+        self._prepared = False
+
+    def ledger(self) -> Ledger:
+        """The ledger, its table made. Raises DatabaseUnavailable."""
+        if not self._prepared:
+            self._prepare()
+        return self._ledger
+
+    def reasons(self) -> list[str]:
+        """Why no read can be kept now; empty: it can."""
+        try:
+            self.ledger()
+            check(self._engine)
+        except DatabaseUnavailable as error:
+            return [str(error)]
+        return []
+
+    def close(self) -> None:
+        """Let go of the database."""
+        COLLECTOR.leave(self._ledger)
+        self._engine.dispose()
+
+    def _prepare(self) -> None:
+        # Requests that come while one prepares wait a little and no longer: each thread is needed for the next.
+        if not self._lock.acquire(timeout=PREPARE_WAIT_SECONDS):
+            raise DatabaseUnavailable("the ledger's table is being prepared")
+        try:
+            if not self._prepared:
+                # A short look first: a migration waits longer for a database than a request should.
+                check(self._engine)
+                upgrade(self._engine, SERVICE, MIGRATIONS)
+                COLLECTOR.follow(self._ledger)
+                self._prepared = True
+        finally:
+            self._lock.release()
+
+
+def _feedback(request: Request) -> Feedback:
+    feedback: Feedback = request.app.state.feedback
+    return feedback
+
+
+def _ledger(feedback: Annotated[Feedback, Depends(_feedback)]) -> Ledger:
+    return feedback.ledger()
+
+
+FeedbackDep = Annotated[Feedback, Depends(_feedback)]
+LedgerDep = Annotated[Ledger, Depends(_ledger)]
