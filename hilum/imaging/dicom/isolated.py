@@ -49,8 +49,7 @@ def decode_with_gdcm(stream: bytes, frame: JpegFrame, syntax: str, geometry: Geo
     kind = np.dtype("u1") if frame.precision <= 8 else np.dtype("<u2")
     if done.returncode != 0 or len(done.stdout) != int(np.prod(shape)) * kind.itemsize:
         raise DamagedFilm("The compressed pixels can't be decoded. Export or send the film again.")
-    decoded: npt.NDArray[np.integer[Any]] = np.frombuffer(done.stdout, dtype=kind).reshape(shape)
-    return with_sign(decoded, geometry)
+    return with_sign(np.frombuffer(done.stdout, dtype=kind).astype(np.int32).reshape(shape), geometry)
 
 
 def with_sign(decoded: npt.NDArray[np.integer[Any]], geometry: Geometry) -> npt.NDArray[np.integer[Any]]:

@@ -17,7 +17,8 @@ from pydicom.pixels import get_decoder
 from pydicom.pixels.processing import apply_color_lut, convert_color_space
 
 from hilum.imaging.dicom.geometry import PIXEL_DATA, Geometry
-from hilum.imaging.dicom.isolated import decode_with_gdcm
+from hilum.imaging.dicom.isolated import decode_with_gdcm, with_sign
+from hilum.imaging.dicom.rle import decode_rle
 from hilum.imaging.errors import BadFilm, DamagedFilm, TruncatedFilm
 from hilum.imaging.jpeg import JpegFrame, read_jpeg
 from hilum.imaging.jpeg2000 import read_jpeg2000
@@ -62,6 +63,8 @@ def stored_values(dataset: Dataset, syntax: str, geometry: Geometry) -> Stored:
             frame = _check_stream(stream, syntax, geometry)
             if frame is not None and _needs_gdcm(syntax, frame):
                 decoded = _in_rgb(decode_with_gdcm(stream, frame, syntax, geometry), geometry)
+            elif syntax == uid.RLELossless:
+                decoded = _in_rgb(with_sign(decode_rle(stream, geometry), geometry), geometry)
             else:
                 decoded = _decode(data, syntax, geometry, element.VR)
         if geometry.photometric == "PALETTE COLOR":
@@ -131,6 +134,4 @@ def _plugin(syntax: str) -> str:
         return ""
     if syntax in _JPEG_2000:
         return "pylibjpeg"
-    if syntax in _JPEG_LS:
-        return "pyjpegls"
-    return "pydicom" if syntax == uid.RLELossless else "pillow"
+    return "pyjpegls" if syntax in _JPEG_LS else "pillow"
