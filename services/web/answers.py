@@ -118,7 +118,7 @@ def _new_answer(session: Session, study: Study, newest: PredictionOut, now: date
 
 
 def maximum(predictions: list[tuple[str, PredictionOut]]) -> list[dict[str, Any]]:
-    """Per finding, in the release's order, the highest probability over (film uid, prediction) of one release; at least one."""
+    """Per finding, in the release's order, the highest probability over one release's (film uid, prediction) pairs."""
     best: dict[str, dict[str, Any]] = {}
     for film_uid, prediction in predictions:
         for item in prediction.findings:

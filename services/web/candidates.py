@@ -76,7 +76,7 @@ def inspect(upload: Upload, facts: Facts) -> Candidate | FilmOutcome:
         return _refused(name, error.status, _kind(type(error).__name__), str(error))
     digest = hashlib.sha256(data).hexdigest()
     try:
-        candidate = _candidate(upload, name, film, digest, len(data), facts)
+        candidate = _candidate(upload, film, digest, size=len(data), facts=facts)
     except Problem as problem:
         return _refused(name, problem.status, problem.kind, problem.detail)
     return candidate
@@ -86,7 +86,7 @@ def _kind(class_name: str) -> str:
     return "".join(f"-{c.lower()}" if c.isupper() else c for c in class_name).lstrip("-")
 
 
-def _candidate(upload: Upload, name: str, film: Film, digest: str, size: int, facts: Facts) -> Candidate:
+def _candidate(upload: Upload, film: Film, digest: str, *, size: int, facts: Facts) -> Candidate:
     warnings = tuple(Warned(clean(w.code, 64), clean(w.text, 400)) for w in film.warnings)
     header = film.header
     if header is None:
@@ -98,7 +98,7 @@ def _candidate(upload: Upload, name: str, film: Film, digest: str, size: int, fa
             raise Problem(
                 422,
                 "bad-uid",
-                "SOPInstanceUID (0008,0018) or StudyInstanceUID (0020,000D) is not a UID (digits and dots, at most 64).",
+                "SOPInstanceUID (0008,0018) or StudyInstanceUID (0020,000D) is no UID (digits and dots, at most 64).",
             )
         view = clean(header.view_position, 16)
         accession_issuer = clean(header.accession_issuer, 128)
@@ -112,7 +112,7 @@ def _candidate(upload: Upload, name: str, film: Film, digest: str, size: int, fa
         sha256=digest,
         byte_count=size,
         media_type=film.media_type,
-        file=name,
+        file=file_name(upload.file),
         view=view,
         width=film.width,
         height=film.height,
@@ -135,7 +135,7 @@ def _merged(facts: Facts, film: Film) -> tuple[Facts, tuple[Warned, ...]]:
         raise Problem(
             422,
             "patient-mismatch",
-            "patient_id in the form and Patient ID (0010,0020) in the file differ; send the film under its own patient.",
+            "patient_id in the form and Patient ID (0010,0020) in the file differ; send the film as its own patient's.",
         )
     warnings = []
     accession = clean(header.accession, 64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,15 +11,18 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Depends, Request
-from hilum.clients.feedback import FeedbackClient
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from hilum.clients.feedback import FeedbackClient
 from hilum.clients.inference import InferenceClient
-from hilum.storage import Blobs, plain_errors, reading, session_factory
+from hilum.storage import Blobs, DatabaseUnavailable, plain_errors, reading, session_factory
 from hilum.triage import TriagePolicy
 from services.web.settings import WebSettings
 from services.web.signal import Signal
+
+# How long a request waits for the tables in the first moments of a start.
+PREPARE_SECONDS = 3.0
 
 
 def utc_now() -> datetime:
@@ -28,7 +32,10 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Web:
-    """The running service. `films_waiting` and `reads_waiting` wake the workers of this process."""
+    """The running service.
+
+    `films_waiting` and `reads_waiting` wake the workers of this process. `prepared` is set once the tables are there.
+    """
 
     settings: WebSettings
     engine: Engine
@@ -36,6 +43,7 @@ class Web:
     inference: InferenceClient
     feedback: FeedbackClient
     decoders: ThreadPoolExecutor
+    prepared: threading.Event = field(default_factory=threading.Event)
     films_waiting: Signal = field(default_factory=Signal)
     reads_waiting: Signal = field(default_factory=Signal)
 
@@ -51,15 +59,21 @@ class Web:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """One snapshot of the rows; raises DatabaseUnavailable."""
+        """One snapshot of the rows; raises DatabaseUnavailable. Blocks: use it in a thread."""
+        self._wait()
         with plain_errors(), session_factory(reading(self.engine))() as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """One transaction, committed (on disk) when the block ends well; raises DatabaseUnavailable."""
+        self._wait()
         with plain_errors(), session_factory(self.engine).begin() as session:
             yield session
+
+    def _wait(self) -> None:
+        if not self.prepared.wait(PREPARE_SECONDS):
+            raise DatabaseUnavailable("the tables are not ready yet")
 
 
 def get_web(request: Request) -> Web:

@@ -12,6 +12,7 @@ from services.web.candidates import Candidate, Facts, Upload, differences, inspe
 from services.web.context import Web, utc_now
 from services.web.metrics import FILMS_REFUSED, FILMS_STORED
 from services.web.register import Verdict, apply, judge
+from services.web.tables import Film
 from services.web.views import FilmOutcome, Ingested
 
 log = structlog.get_logger("hilum.web.ingest")
@@ -44,6 +45,8 @@ def _register(web: Web, candidates: list[Candidate]) -> list[Verdict]:
         candidate = verdict.candidate
         if verdict.outcome == "stored":
             web.decoders.submit(_keep_bytes, web, candidate).result()
+        elif verdict.outcome == "duplicate":
+            web.decoders.submit(_mend_bytes, web, candidate).result()
         elif verdict.outcome == "conflict":
             found[candidate.sha256] = web.decoders.submit(_difference, web, verdict).result()
     for final in (False, True):
@@ -73,10 +76,14 @@ def _keep_bytes(web: Web, candidate: Candidate) -> None:
     web.blobs.put(candidate.blob_key, candidate.upload.read())
 
 
+def _mend_bytes(web: Web, candidate: Candidate) -> None:
+    """A film that comes again brings its bytes back, should the store have lost them."""
+    if not web.blobs.exists(candidate.blob_key):
+        _keep_bytes(web, candidate)
+
+
 def _difference(web: Web, verdict: Verdict) -> str:
     """What the refused file differs in, where the kept one can be compared."""
-    from services.web.tables import Film  # noqa: PLC0415
-
     with web.read() as session:
         kept = session.get(Film, verdict.candidate.film_uid)
     if kept is None:

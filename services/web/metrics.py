@@ -33,9 +33,9 @@ for _kind in ("not-an-image", "damaged-film", "conflicting-film"):
 def refresh_gauges(session: Session, now: datetime) -> None:
     """Set the gauges from the rows; synthetic studies are nobody's work and do not count."""
     unread = (Study.status != "read", Study.synthetic.is_(False))
-    per_band = {band: count for band, count in session.execute(
+    per_band = dict(session.execute(
         select(Study.band, func.count()).where(*unread).group_by(Study.band)
-    )}  # fmt: skip
+    ).tuples())  # fmt: skip
     for band in get_args(Band):
         UNREAD.labels(band).set(per_band.get(band, 0))
     # A reopened study is overdue since its late film at the earliest.

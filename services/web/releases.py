@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from hilum.findings import finding
 from hilum.wire import ModelInfo
 from services.web.tables import Answer, Release
 
@@ -35,8 +36,6 @@ def findings_of(session: Session, answer: Answer) -> list[dict[str, Any]]:
     if release is not None:
         return list(release.payload["findings"])
     # The answer itself names its findings in order; whether they are acute is in Hilum's dictionary.
-    from hilum.findings import finding  # noqa: PLC0415 - only where a release was never asked for
-
     return [{**item, "acute": finding(item["name"]).acute} for item in answer.payload["findings"]]
 
 

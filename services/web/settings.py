@@ -53,3 +53,13 @@ class WebSettings(ServiceSettings):
             wait_urgent=timedelta(minutes=self.wait_urgent_minutes),
             wait_routine=timedelta(minutes=self.wait_routine_minutes),
         )
+
+
+def refuse_open_network(host: str) -> str | None:
+    """Why the reading room does not listen on `host`, None on loopback: nobody signs in yet."""
+    if host in LOOPBACK:
+        return None
+    return (
+        f"hilum: refusing to listen on {host}: the reading room has no sign-in yet, and anybody who reached it could "
+        "see patients' films and sign reads. Use 127.0.0.1 (an SSH tunnel brings it to another machine)."
+    )

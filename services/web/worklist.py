@@ -31,7 +31,7 @@ def study_rows(session: Session, studies: Sequence[tuple[Study, bool]]) -> tuple
     of_conflicts = (
         select(Conflict.study_uid, func.count()).where(Conflict.study_uid.in_(uids)).group_by(Conflict.study_uid)
     )
-    conflicts = {uid: count for uid, count in session.execute(of_conflicts)}
+    conflicts = dict(session.execute(of_conflicts).tuples())
     return tuple(
         StudyRow(
             uid=study.uid,
@@ -62,8 +62,8 @@ def study_rows(session: Session, studies: Sequence[tuple[Study, bool]]) -> tuple
 
 
 def _filtered(
-    query: Select[tuple[Study, bool]], hidden: ColumnElement[bool], status: str, band: str | None, text: str
-) -> Select[tuple[Study, bool]]:
+    query: Select[Study, bool], hidden: ColumnElement[bool], status: str, band: str | None, text: str
+) -> Select[Study, bool]:
     if status == "unread":
         query = query.where(Study.status != "read")
     elif status != "all":
@@ -105,7 +105,7 @@ def list_studies(
         last = tuple_(*decode_cursor(order, cursor))
         query = query.where(key < last if newest_first else key > last)
     limit = min(max(limit, 1), MAX_LIMIT)
-    found = [(study, bool(is_hidden)) for study, is_hidden in session.execute(query.limit(limit + 1))]
+    found = [(study, bool(is_hidden)) for study, is_hidden in session.execute(query.limit(limit + 1)).tuples()]
     page = found[:limit]
     next_cursor = None
     if len(found) > limit:

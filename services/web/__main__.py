@@ -1,0 +1,33 @@
+"""`python -m services.web`: serve on HILUM_HOST and HILUM_PORT (default 8080)."""
+
+from __future__ import annotations
+
+import sys
+
+import uvicorn
+
+from hilum.telemetry import configure_logging
+from services.web.app import create_app
+from services.web.settings import WebSettings, refuse_open_network
+
+DRAIN_SECONDS = 10
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    settings = WebSettings()
+    configure_logging(settings.log_level, settings.log_format)
+    if reason := refuse_open_network(settings.host):
+        sys.exit(reason)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The JSON API: thin handlers around the service layer."""

@@ -1,0 +1,43 @@
+"""Alive, ready, metrics, self-test."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from services.web.context import WebDep, utc_now
+from services.web.metrics import refresh_gauges
+from services.web.readiness import look
+from services.web.selftest import run_self_test
+from services.web.wire import HealthOut, SelfTestOut, StepOut
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz", summary="Alive")
+async def alive() -> dict[str, str]:
+    """The process answers; it need not be ready."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", summary="Ready", responses={503: {"model": HealthOut}})
+async def ready(web: WebDep, response: Response) -> HealthOut:
+    """200 where films and reads can be taken, else 503 with the reasons; `warnings` name what else is wrong."""
+    health = await look(web)
+    response.status_code = 200 if health.ready else 503
+    return HealthOut.model_validate(health)
+
+
+@router.get("/metrics", include_in_schema=False)
+def metrics(web: WebDep) -> Response:
+    """Prometheus page; the worklist's gauges are read from the rows now."""
+    with web.read() as session:
+        refresh_gauges(session, utc_now())
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.post("/v1/self-test", summary="Run a built-in film through every part")
+async def self_test(web: WebDep) -> SelfTestOut:
+    """Nothing of it stays. 200 also where a step failed: `ok` says it."""
+    steps = await run_self_test(web)
+    return SelfTestOut(ok=all(step.ok for step in steps), steps=[StepOut.model_validate(step) for step in steps])

@@ -1,0 +1,83 @@
+"""`GET /v1/studies`, `GET /v1/studies/{uid}`, `POST /v1/studies/{uid}/reads`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+
+from hilum.problems import Problem
+from hilum.wire import Band
+from services.web.api.paths import StudyUid
+from services.web.context import WebDep, utc_now
+from services.web.metrics import READS_KEPT
+from services.web.reads import NewRead, commit_read
+from services.web.studies import get_study
+from services.web.views import StudyDetail
+from services.web.wire import NewReadBody, ReadAnswer, ReadRow, StudyDetailOut, StudyPageOut
+from services.web.worklist import MAX_LIMIT, ListStatus, list_studies
+
+_KEY = re.compile(r"[\x21-\x7e]{1,128}")
+router = APIRouter(prefix="/v1/studies", tags=["studies"])
+
+
+def detail_out(detail: StudyDetail) -> StudyDetailOut:
+    """The study's line and everything below it, in one object."""
+    parts = asdict(detail)
+    return StudyDetailOut.model_validate({**parts.pop("study"), **parts})
+
+
+@router.get("", summary="The worklist, earliest due first")
+def worklist(
+    web: WebDep,
+    *,
+    status: Annotated[ListStatus, Query(description="unread, read (newest first), all, or one status.")] = "unread",
+    band: Annotated[Band | None, Query(description="One band; blind studies are in each.")] = None,
+    q: Annotated[str, Query(max_length=128, description="Text in accession, patient id, site or location.")] = "",
+    cursor: Annotated[str | None, Query(max_length=512, description="`next_cursor` of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 50,
+) -> StudyPageOut:
+    """A page of studies. Studies that arrive meanwhile shift nothing on later pages."""
+    with web.read() as session:
+        page = list_studies(session, reader=web.reader, status=status, band=band, text=q, cursor=cursor, limit=limit)
+    return StudyPageOut.model_validate(page)
+
+
+@router.get("/{uid}", summary="One study")
+def study(web: WebDep, uid: StudyUid) -> StudyDetailOut:
+    """Films, answer, warnings, conflicts and reads; while the study is blind to you, without the answer."""
+    with web.read() as session:
+        return detail_out(get_study(session, uid, reader=web.reader))
+
+
+def _key(value: str | None) -> str:
+    if value is None:
+        raise Problem(400, "no-idempotency-key", "Send an Idempotency-Key header: any text, new for each read.")
+    if not _KEY.fullmatch(value):
+        raise Problem(400, "bad-idempotency-key", "Idempotency-Key: 1 to 128 visible ASCII characters.")
+    return value
+
+
+@router.post("/{uid}/reads", status_code=201, summary="Keep a read", responses={200: {"model": ReadAnswer}})
+def read_study(
+    web: WebDep,
+    uid: StudyUid,
+    body: NewReadBody,
+    response: Response,
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> ReadAnswer:
+    """201 once the read is on disk; the same again under the same key gives 200 and the same read."""
+    key = _key(idempotency_key)
+    films = None if body.film_uids is None else tuple(body.film_uids)
+    new = NewRead(body.labels, body.answer_version, body.seconds_spent, body.comment, films)
+    with web.write() as session:
+        kept, created = commit_read(session, uid, new, key=key, reader=web.reader, policy=web.policy, now=utc_now())
+    if created:
+        READS_KEPT.labels(str(kept.blind).lower()).inc()
+        web.reads_waiting.set()
+    response.status_code = 201 if created else 200
+    with web.read() as session:
+        detail = get_study(session, uid, reader=web.reader)
+    return ReadAnswer(read=ReadRow.model_validate(kept), study=detail_out(detail))

@@ -1,0 +1,80 @@
+"""The reading room's application."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+from fastapi import FastAPI
+
+from hilum import __version__, docs_page, problems
+from hilum.clients.base import over_network
+from hilum.clients.feedback import FeedbackClient
+from hilum.clients.inference import InferenceClient
+from hilum.security import BodyLimit, SameOrigin, SecurityHeaders
+from hilum.storage import make_engine, open_blobs
+from hilum.telemetry import RequestTelemetry
+from services.web import errors, pages
+from services.web.api import films, health, studies, upload
+from services.web.context import Web
+from services.web.hosts import LoopbackHost
+from services.web.settings import WebSettings
+from services.web.work import work
+
+DESCRIPTION = "Ranks chest films so that the most urgent are read first. Decision support, not for primary diagnosis."
+
+
+def create_app(
+    settings: WebSettings, *, inference: httpx.AsyncClient | None = None, feedback: httpx.AsyncClient | None = None
+) -> FastAPI:
+    """Make the application. The two clients reach the services over the network unless they are given."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        ask = inference or over_network(settings.inference_url, answer_seconds=settings.inference_timeout_seconds)
+        tell = feedback or over_network(settings.feedback_url, answer_seconds=settings.feedback_timeout_seconds)
+        async with ask, tell:
+            web = Web(
+                settings=settings,
+                engine=make_engine(settings.database("web")),
+                blobs=open_blobs(settings.blobs(), settings.s3_endpoint),
+                inference=InferenceClient(ask),
+                feedback=FeedbackClient(tell),
+                decoders=ThreadPoolExecutor(settings.decode_threads, "decode"),
+            )
+            app.state.web = web
+            worker = asyncio.create_task(work(web))
+            try:
+                yield
+            finally:
+                worker.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await worker
+                web.decoders.shutdown(wait=True, cancel_futures=True)
+                web.engine.dispose()
+
+    app = FastAPI(
+        title="Hilum reading room",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    problems.install(app)
+    errors.install(app)
+    for module in (upload, studies, films, health):
+        app.include_router(module.router)
+    docs_page.add(app)
+    pages.install(app)
+    # The last one added is the outermost.
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(SameOrigin)
+    if settings.on_loopback:
+        app.add_middleware(LoopbackHost)
+    app.add_middleware(RequestTelemetry, service="web")
+    app.add_middleware(SecurityHeaders)
+    return app

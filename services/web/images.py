@@ -1,0 +1,121 @@
+"""Pictures of films: display PNG, thumbnail, heat map. Made when first asked for, then kept beside the films."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from hilum.clients.base import Refused, Unavailable
+from hilum.imaging import Film as DecodedFilm
+from hilum.imaging import decode, render, thumbnail
+from hilum.problems import Problem
+from hilum.storage import BlobMissing
+from services.web.blind import withheld
+from services.web.context import Web
+from services.web.studies import current_answer, labelled_findings
+from services.web.tables import Film, Prediction, Study
+
+# A change of rendering takes another name, so that no picture of the old kind is served.
+RENDERING = "v1"
+
+
+@dataclass(frozen=True)
+class StoredFilm:
+    """What is needed to serve a film's bytes."""
+
+    uid: str
+    sha256: str
+    blob_key: str
+    media_type: str
+    file_name: str
+
+
+def no_such_film() -> Problem:
+    """The answer for a film that this study does not have."""
+    return Problem(404, "no-such-film", "This study has no such film.")
+
+
+def find_film(web: Web, study_uid: str, film_uid: str) -> StoredFilm:
+    """The film of this study; raises a 404 problem."""
+    with web.read() as session:
+        film = session.scalar(select(Film).where(Film.uid == film_uid, Film.study_uid == study_uid))
+    if film is None:
+        raise no_such_film()
+    return StoredFilm(film.uid, film.sha256, film.blob_key, film.media_type, film.file_name)
+
+
+def original(web: Web, film: StoredFilm) -> bytes:
+    """The bytes as they came."""
+    try:
+        return web.blobs.get(film.blob_key)
+    except BlobMissing:
+        detail = "The film's bytes are missing from the store; the service's log names them."
+        raise Problem(503, "film-missing", detail) from None
+
+
+def display_png(web: Web, film: StoredFilm) -> bytes:
+    """8-bit PNG in full resolution."""
+    return _derived(web, film, "image", render)
+
+
+def thumbnail_png(web: Web, film: StoredFilm) -> bytes:
+    """Small PNG for lists."""
+    return _derived(web, film, "thumbnail", thumbnail)
+
+
+def _derived(web: Web, film: StoredFilm, kind: str, draw: Callable[[DecodedFilm], bytes]) -> bytes:
+    key = f"derived/{kind}-{RENDERING}/{film.uid}/{film.sha256}.png"
+    try:
+        return web.blobs.get(key)
+    except BlobMissing:
+        data = original(web, film)
+        picture = web.decoders.submit(lambda: draw(decode(data))).result()
+        web.blobs.put(key, picture)
+        return picture
+
+
+async def heat_png(web: Web, study_uid: str, film_uid: str, finding: str) -> bytes:
+    """The heat map of `finding` by the release that gave the study's answer, as PNG with transparency.
+
+    Raises problems: 404 where there is none (blind, not scored, no such finding), 409 where inference serves another
+    release now, 503 where it is away.
+    """
+    film = await asyncio.to_thread(find_film, web, study_uid, film_uid)
+    digest = await asyncio.to_thread(_digest, web, study_uid, film_uid, finding)
+    slug = re.sub(r"[^a-z0-9]+", "-", finding.lower()).strip("-") or "finding"
+    key = f"derived/heat-{digest}/{film.uid}/{film.sha256}/{slug}.png"
+    try:
+        return await asyncio.to_thread(web.blobs.get, key)
+    except BlobMissing:
+        data = await asyncio.to_thread(original, web, film)
+    try:
+        picture = await web.inference.explain(data, finding, digest)
+    except Refused as error:
+        status = error.status if error.status in {404, 409, 422} else 502
+        raise Problem(status, error.kind or "no-heat-map", error.detail) from error
+    except Unavailable as error:
+        detail = "Inference does not answer; the heat map can be asked for again."
+        raise Problem(503, "inference-unavailable", detail, headers={"Retry-After": "5"}) from error
+    await asyncio.to_thread(web.blobs.put, key, picture)
+    return picture
+
+
+def _digest(web: Web, study_uid: str, film_uid: str, finding: str) -> str:
+    """The release whose heat map it is; raises a 404 problem, the same for blind studies as for unscored films."""
+    with web.read() as session:
+        row = session.execute(select(Study, withheld(web.reader)).where(Study.uid == study_uid)).one_or_none()
+        answer = None if row is None or row[1] else current_answer(session, row[0])
+        names = () if answer is None else tuple(f.name for f in labelled_findings(session, answer))
+        if answer is not None and finding in names:
+            scored = select(Prediction.film_uid).where(
+                Prediction.film_uid == film_uid,
+                Prediction.release_digest == answer.release_digest,
+                Prediction.precision == answer.precision,
+            )
+            if session.scalar(scored) is not None:
+                return answer.release_digest
+    raise Problem(404, "no-heat-map", "There is no heat map of this finding for this film.")

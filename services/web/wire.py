@@ -1,0 +1,217 @@
+"""Bodies of the reading room's JSON API. Times are ISO 8601 with zone; `None` where a blind reader must not see."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from hilum.wire import Band, CodeOut, Label, ReleaseRef, StudyStatus
+
+
+class Out(BaseModel):
+    """Base of answers: made from the frozen views."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class WarnedOut(Out):
+    """A header or pixel defect of a film."""
+
+    code: str
+    text: str
+    film_uid: str | None
+
+
+class StudyOut(Out):
+    """One line of the worklist."""
+
+    uid: str
+    accession: str
+    accession_issuer: str
+    patient_id: str
+    site: str
+    priority: str
+    location: str
+    status: StudyStatus
+    band: Band | None
+    score: float | None
+    reason: str | None
+    arrived_at: datetime
+    due_at: datetime
+    last_read_at: datetime | None
+    reopened: bool
+    answer_version: int
+    film_count: int
+    first_film_uid: str
+    warning_count: int
+    conflict_count: int
+    blind: bool = Field(description="The answer is withheld until your read is kept.")
+    synthetic: bool
+
+
+class StudyPageOut(Out):
+    """Answer of `GET /v1/studies`."""
+
+    studies: list[StudyOut]
+    next_cursor: str | None
+
+
+class FilmOut(Out):
+    """A film of a study."""
+
+    uid: str
+    number: int
+    file_name: str
+    media_type: str
+    view: str
+    width: int
+    height: int
+    bits: int
+    lossy: bool
+    byte_count: int
+    sha256: str
+    arrived_at: datetime
+    state: Literal["waiting", "scored", "not_scored"]
+    reason: str | None
+    warnings: list[WarnedOut]
+
+
+class NamedFindingOut(Out):
+    """A finding that can be labelled."""
+
+    name: str
+    code: CodeOut
+    acute: bool
+    established: bool
+
+
+class AnsweredFindingOut(Out):
+    """One finding of an answer."""
+
+    name: str
+    code: CodeOut
+    probability: float
+    rule_out: float
+    alert: float
+    present: bool
+    established: bool
+    film_uid: str
+
+
+class AnswerOut(Out):
+    """A release's output for a study."""
+
+    version: int
+    release: ReleaseRef
+    findings: list[AnsweredFindingOut]
+    made_at: datetime
+
+
+class ConflictOut(Out):
+    """A refused film that claimed to be one of this study's."""
+
+    film_uid: str
+    file_name: str
+    sha256: str
+    difference: str
+    seen_at: datetime
+
+
+class ReadRow(Out):
+    """A read as kept."""
+
+    id: str
+    study_uid: str
+    version: int
+    reader: str
+    labels: dict[str, Label]
+    answer_version: int
+    release_digest: str | None
+    blind: bool
+    read_at: datetime
+    seconds_spent: float | None
+    comment: str
+    delivered: bool
+    refused: str | None
+
+
+class StudyDetailOut(StudyOut):
+    """Answer of `GET /v1/studies/{uid}`."""
+
+    films: list[FilmOut]
+    findings: list[NamedFindingOut]
+    answer: AnswerOut | None
+    warnings: list[WarnedOut]
+    conflicts: list[ConflictOut]
+    reads: list[ReadRow]
+
+
+class NewReadBody(BaseModel):
+    """Body of `POST /v1/studies/{uid}/reads`."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"labels": {"Effusion": 1, "Edema": 0}}})
+
+    labels: dict[str, Label] = Field(description="1 present, 0 absent, -1 uncertain, null not judged.")
+    answer_version: int = Field(default=0, ge=0, le=2**31 - 1, description="The version that was shown; 0: none.")
+    seconds_spent: float | None = Field(default=None, ge=0, le=1e6)
+    comment: str = Field(default="", max_length=4000)
+    film_uids: list[str] | None = Field(default=None, description="The films that were seen; default: all.")
+
+    @field_validator("comment")
+    @classmethod
+    def _storable(cls, value: str) -> str:
+        if "\0" in value or any(0xD800 <= ord(c) <= 0xDFFF for c in value):
+            raise ValueError("characters that are no text")
+        return value
+
+
+class ReadAnswer(BaseModel):
+    """Answer of `POST /v1/studies/{uid}/reads`."""
+
+    read: ReadRow
+    study: StudyDetailOut
+
+
+class FilmOutcomeOut(Out):
+    """What became of one uploaded file."""
+
+    file: str
+    film_uid: str | None
+    study_uid: str | None
+    outcome: Literal["stored", "duplicate", "conflict", "refused"]
+    detail: str
+    status: int
+
+
+class IngestedOut(BaseModel):
+    """Answer of `POST /v1/studies`. `uid` is given where the upload touched exactly one study."""
+
+    studies: list[StudyOut]
+    films: list[FilmOutcomeOut]
+    uid: str | None
+
+
+class HealthOut(Out):
+    """Answer of `GET /readyz`."""
+
+    ready: bool
+    reasons: list[str]
+    warnings: list[str]
+
+
+class StepOut(Out):
+    """One step of the self-test."""
+
+    name: str
+    ok: bool
+    milliseconds: float
+    detail: str
+
+
+class SelfTestOut(BaseModel):
+    """Answer of `POST /v1/self-test`."""
+
+    ok: bool
+    steps: list[StepOut]

@@ -1,0 +1,45 @@
+"""What runs beside the requests: bring the tables up, then score films and deliver reads until the end."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import structlog
+
+from hilum.storage import DatabaseUnavailable, plain_errors, session_factory, upgrade
+from services.web.context import Web, utc_now
+from services.web.outbox import hurry_reads, run_outbox
+from services.web.queue import end_leases
+from services.web.scoring import run_scoring
+
+log = structlog.get_logger("hilum.web.work")
+MIGRATIONS = Path(__file__).parent / "migrations"
+RETRY_SECONDS = 1.0
+
+
+def prepare(web: Web) -> None:
+    """Migrate, and take back what a killed process had in hand. Raises DatabaseUnavailable."""
+    upgrade(web.engine, "web", MIGRATIONS)
+    with plain_errors(), session_factory(web.engine).begin() as session:
+        hurry_reads(session, utc_now())
+        if web.engine.dialect.name == "sqlite":
+            end_leases(session, utc_now())
+    web.prepared.set()
+
+
+async def work(web: Web) -> None:
+    """Run until cancelled. A database that is away at the start is waited for; the service is not ready meanwhile."""
+    web.films_waiting.bind()
+    web.reads_waiting.bind()
+    while True:
+        try:
+            await asyncio.to_thread(prepare, web)
+            break
+        except DatabaseUnavailable as error:
+            log.warning("the start waits for the database", reason=str(error))
+            await asyncio.sleep(RETRY_SECONDS)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(web.settings.scoring_parallel):
+            group.create_task(run_scoring(web))
+        group.create_task(run_outbox(web))
