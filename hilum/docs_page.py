@@ -66,7 +66,8 @@ def add(app: FastAPI) -> None:
     @app.get("/docs", include_in_schema=False)
     def docs(request: Request) -> HTMLResponse:
         document = app.openapi()
-        base = str(request.base_url).rstrip("/")
+        # `base_url` leaves out where this application is mounted in another.
+        base = f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '').rstrip('/')}"
         return HTMLResponse(_TEMPLATE.render(info=document["info"], calls=_calls(document, base)))
 
     @app.get("/docs/style.css", include_in_schema=False)

@@ -47,7 +47,7 @@ def fit(embeddings: Array, components: int = 64) -> DomainStatistics:
         mean.astype(np.float32),
         kept.astype(np.float32),
         np.maximum(scale, 1e-6).astype(np.float32),
-        float(np.sqrt(max(residual.mean(), 1e-12))),
+        float(np.float32(np.sqrt(max(residual.mean(), 1e-12)))),  # as `write` keeps it
     )
 
 

@@ -1,0 +1,82 @@
+"""The manifest's own rules: one order, points in order, numbers that are numbers."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from hilum.release import Manifest
+from tests.releases import FINDINGS, tiny_draft
+
+FILES = dict.fromkeys(["model-fp32.onnx", "domain.npz", "golden.png", "evaluation.json", "MODEL_CARD.md"], "0" * 64)
+
+
+def document() -> dict[str, Any]:
+    return {**copy.deepcopy(tiny_draft(FINDINGS, dict.fromkeys(FINDINGS, 0.5))), "files": dict(FILES)}
+
+
+def test_the_draft_of_these_tests_is_a_manifest() -> None:
+    assert Manifest.model_validate(document()).findings == FINDINGS
+
+
+def swap(d: dict[str, Any]) -> None:
+    d["findings"][0], d["findings"][1] = d["findings"][1], d["findings"][0]
+
+
+def points(d: dict[str, Any]) -> None:
+    spec = d["variants"][0]["findings"][0]
+    spec["rule_out"], spec["alert"] = spec["alert"], spec["rule_out"]
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (swap, "or their order"),
+        (lambda d: d["findings"].append(d["findings"][0]), "twice"),
+        (lambda d: d["findings"].__setitem__(0, "No Finding"), "absence"),
+        (lambda d: d["findings"].__setitem__(0, "Hiccups"), "not a finding"),
+        (lambda d: d["findings"].clear(), "at least 1 item"),
+        (points, "rule-out threshold lies above"),
+        (lambda d: d["variants"][0]["findings"][0].pop("calibration"), "calibration"),
+        (lambda d: d["variants"][0]["findings"][0]["calibration"].update(slope=-1.0), "greater than 0"),
+        (lambda d: d["variants"][0]["findings"][0]["calibration"].update(slope=float("nan")), "finite number"),
+        (lambda d: d["variants"][0]["findings"][0]["alert"].update(threshold=1.5), "less than or equal to 1"),
+        (lambda d: d["variants"][0].update(critical_margin=float("inf")), "finite number"),
+        (lambda d: d["variants"][0]["golden"].pop("Effusion"), "golden probabilities"),
+        (lambda d: d["variants"].append(d["variants"][0]), "a precision stands twice"),
+        (lambda d: d.update(default_precision="int8"), "has no variant"),
+        (lambda d: d["files"].pop("golden.png"), r"no sha256 for golden\.png"),
+        (lambda d: d["files"].update({"model-fp32.onnx": "abc"}), "pattern"),
+        (lambda d: d.update(surprise=1), "not permitted"),
+    ],
+)
+def test_a_manifest_that_contradicts_itself_is_refused(
+    change: Callable[[dict[str, Any]], object], complaint: str
+) -> None:
+    broken = document()
+    change(broken)
+    with pytest.raises(ValidationError, match=complaint):
+        Manifest.model_validate(broken)
+
+
+def test_the_canonical_form_survives_a_round_trip() -> None:
+    manifest = Manifest.model_validate(document())
+    again = Manifest.model_validate_json(manifest.canonical())
+    assert again.canonical() == manifest.canonical()
+    assert json.loads(manifest.canonical())["findings"] == list(FINDINGS)
+
+
+def test_any_change_changes_the_digest() -> None:
+    changed = document()
+    changed["variants"][0]["critical_margin"] = 1.5
+    assert Manifest.model_validate(changed).digest() != Manifest.model_validate(document()).digest()
+
+
+def test_a_precision_that_the_release_lacks_is_named() -> None:
+    with pytest.raises(KeyError, match="no int8 variant"):
+        Manifest.model_validate(document()).variant("int8")
