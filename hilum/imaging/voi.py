@@ -6,7 +6,7 @@ is looked up in it: exact, and no copy of the film in double precision.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -42,7 +42,11 @@ class Lut:
 
 @dataclass(frozen=True, eq=False)
 class Display:
-    """How a header says that stored values are to be shown. `padding` is the inclusive range of padding values."""
+    """How a header says that stored values are to be shown.
+
+    `padding` is the inclusive range of padding values. `full_range` shows all values from black to white, however
+    many bits there are; without it and without a window that is done for up to eight bits only.
+    """
 
     slope: float = 1.0
     intercept: float = 0.0
@@ -51,6 +55,7 @@ class Display:
     window: Window | None = None
     inverted: bool = False
     padding: tuple[int, int] | None = None
+    full_range: bool = False
 
 
 def _look_up(values: Values, lut: Lut) -> Values:
@@ -114,7 +119,7 @@ def display_table(display: Display, lowest: int, counts: Counts) -> tuple[Pixels
         shown = _look_up(values, display.voi_lut) / display.voi_lut.largest
     elif display.window is not None:
         shown = _windowed(values, display.window)
-    elif len(counts) <= 256:
+    elif display.full_range or len(counts) <= 256:
         ends = np.sort(values[[0, -1]])
         shown = (values - ends[0]) / max(float(ends[1] - ends[0]), 1e-12)
     else:
@@ -129,8 +134,3 @@ def display_table(display: Display, lowest: int, counts: Counts) -> tuple[Pixels
         shown = 1.0 - shown
     shown[padding] = 0.0
     return shown.astype(np.float32), warnings
-
-
-def without_window(display: Display) -> Display:
-    """`display` without its window or VOI LUT."""
-    return replace(display, voi_lut=None, window=None)

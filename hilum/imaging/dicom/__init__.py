@@ -16,7 +16,7 @@ from hilum.imaging.errors import NotAnImage
 from hilum.imaging.film import Film
 from hilum.imaging.grey import Channels, to_grey
 from hilum.imaging.limits import Limits
-from hilum.imaging.voi import display_table
+from hilum.imaging.voi import Display, display_table
 
 __all__ = ["decode_dicom", "looks_like_dicom"]
 
@@ -42,22 +42,25 @@ def decode_dicom(data: bytes, limits: Limits) -> Film:
     warnings = warnings_of(dataset, header, known_class, lossy)
     bits, signed, lowest = geometry.stored, geometry.signed, geometry.lowest
     if stored.ndim == 3:
-        unsigned: Channels = stored.astype(np.uint16) if stored.dtype.itemsize > 1 else stored.astype(np.uint8)
-        bits = unsigned.dtype.itemsize * 8 if geometry.samples == 1 else geometry.stored
+        bits, signed, lowest = (bits if geometry.samples == 3 else 8), False, 0
+        unsigned: Channels = stored.astype(np.uint16) if bits > 8 else stored.astype(np.uint8)
         stored, marks = to_grey(unsigned, (1 << bits) - 1)
         warnings += marks
-    display, odd = presentation.read_display(dataset, signed, part10.little_endian)
-    index = stored.astype(np.int32) - lowest
-    counts = np.bincount(index.ravel(), minlength=1 << bits)[: 1 << bits]
-    table, shown = display_table(display, lowest, counts.astype(np.int64))
-    pixels = table[np.clip(index, 0, len(table) - 1)]
+        # A colour model's values are display values already: no window, no inversion.
+        display = Display(full_range=True)
+    else:
+        display, odd = presentation.read_display(dataset, signed, part10.little_endian)
+        warnings += odd
+    # A lossy stream may overshoot what the header says can be stored.
+    index = np.clip(stored.astype(np.int32) - lowest, 0, (1 << bits) - 1)
+    table, shown = display_table(display, lowest, np.bincount(index.ravel(), minlength=1 << bits))
     return Film(
-        pixels,
+        table[index],
         "application/dicom",
         bits=bits,
         lossy=lossy,
         pixel_spacing_mm=header_tags.pixel_spacing_mm(dataset),
         header=header,
-        warnings=warnings + odd + shown,
+        warnings=warnings + shown,
         unscorable=unscorable(dataset, header),
     )

@@ -68,7 +68,9 @@ def stored_values(dataset: Dataset, syntax: str, geometry: Geometry) -> Stored:
             else:
                 decoded = _decode(data, syntax, geometry, element.VR)
         if geometry.photometric == "PALETTE COLOR":
-            return np.asarray(apply_color_lut(decoded, dataset))
+            coloured = np.asarray(apply_color_lut(decoded, dataset))
+            # Palettes of 16 bits hold 8-bit values in their upper bytes (PS3.3 C.7.6.3.1.6).
+            return (coloured >> 8).astype(np.uint8) if coloured.dtype.itemsize > 1 else coloured
         return decoded
     except BadFilm:
         raise
