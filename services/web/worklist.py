@@ -31,7 +31,7 @@ def study_rows(session: Session, studies: Sequence[tuple[Study, bool]]) -> tuple
     of_conflicts = (
         select(Conflict.study_uid, func.count()).where(Conflict.study_uid.in_(uids)).group_by(Conflict.study_uid)
     )
-    conflicts = dict(session.execute(of_conflicts).tuples())
+    conflicts = dict(session.execute(of_conflicts).tuples().all())
     return tuple(
         StudyRow(
             uid=study.uid,

@@ -1,0 +1,1 @@
+"""The whole of Hilum in one process, for a laptop: `hilum run`."""

@@ -1,0 +1,50 @@
+"""The sample films of a first start go in by the same door as every other film."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import structlog
+from sqlalchemy import select
+
+from hilum.settings import REPOSITORY
+from hilum.storage import BlobsUnavailable, DatabaseUnavailable
+from services.web.candidates import Facts, Upload
+from services.web.context import Web
+from services.web.ingest import ingest
+from services.web.tables import Study
+
+log = structlog.get_logger("hilum.samples")
+SAMPLES = REPOSITORY / "samples"
+SITE = "samples"
+
+
+def seed(web: Web, marker: Path, folder: Path = SAMPLES) -> int:
+    """Take the sample films in where no study is here yet, or where an earlier seeding was cut off; how many were.
+
+    `marker` is a file that lies there while the seeding is unfinished.
+    """
+    with web.read() as session:
+        empty = session.scalar(select(Study.uid).limit(1)) is None
+    if not empty and not marker.exists():
+        return 0
+    marker.touch()
+    films = json.loads((folder / "samples.json").read_text(encoding="utf-8"))["films"]
+    try:
+        for number, film in enumerate(films, start=1):
+            path = folder / film["file"]
+            facts = Facts(site=SITE, accession=f"SAMPLE-{number:02d}", patient_id=_patient(film))
+            ingest(web, [Upload(path.name, path.read_bytes)], facts)
+    except (DatabaseUnavailable, BlobsUnavailable) as error:
+        log.warning("the sample films are not all in; the next start goes on", reason=str(error))
+        return 0
+    marker.unlink()
+    return len(films)
+
+
+def _patient(film: dict[str, str]) -> str:
+    """The data set's own patient number; a DICOM film names its patient itself."""
+    if film["file"].endswith(".dcm"):
+        return ""
+    return f"{film['file'].partition('_')[0].upper()}-{film['patient']}"
