@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy import Connection, DateTime, Dialect, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
@@ -110,7 +110,7 @@ def writer_lock(connection: Connection | Session, name: str) -> None:
 
 @contextlib.contextmanager
 def plain_errors() -> Iterator[None]:
-    """Turn what a database away, locked, full or read-only raises into DatabaseUnavailable; other errors pass."""
+    """Make DatabaseUnavailable of what a database away, locked, full, damaged or read-only raises; else pass it on."""
     try:
         yield
     except PoolTimeout as error:
@@ -118,7 +118,8 @@ def plain_errors() -> Iterator[None]:
     except (OperationalError, InterfaceError, InternalError) as error:
         raise DatabaseUnavailable(_reason(error)) from error
     except DBAPIError as error:
-        if not error.connection_invalidated:
+        # SQLite calls a damaged file by the plain base class.
+        if not error.connection_invalidated and type(error) is not DatabaseError:
             raise
         raise DatabaseUnavailable(_reason(error)) from error
 

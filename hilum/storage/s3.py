@@ -36,7 +36,8 @@ def _client(endpoint: str) -> Any:
         max_pool_connections=32,
     )
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-    return boto3.client("s3", endpoint_url=endpoint or None, region_name=region, config=config)
+    # A session of its own: boto3's shared one is not made safely by threads, and keeps the first keys it saw.
+    return boto3.session.Session().client("s3", endpoint_url=endpoint or None, region_name=region, config=config)
 
 
 class S3Blobs:

@@ -1,0 +1,115 @@
+"""Migrations on both databases: whole or not at all, one process at a time, services side by side."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, inspect, select, table, text
+
+from hilum.storage import DatabaseUnavailable, make_engine, pending, upgrade
+
+FIRST = """
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision = "0001", None
+def upgrade():
+    op.create_table("{table}", sa.Column("id", sa.Integer, primary_key=True))
+"""
+SECOND = """
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision = "0002", "0001"
+def upgrade():
+    op.add_column("{table}", sa.Column("note", sa.Text))
+"""
+FAULTY = """
+from alembic import op
+revision, down_revision = "0002", "0001"
+def upgrade():
+    op.execute("CREATE TABLE half_done (id integer)")
+    op.execute("this is no statement")
+"""
+
+
+def _folder(tmp_path: Path, *scripts: str, table: str = "things") -> Path:
+    # Spaces and colons: the folder of an installation may have any name.
+    folder = tmp_path / "mi gra:tions" / table
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, script in enumerate(scripts):
+        (folder / f"{number + 1:04}_step.py").write_text(script.replace("{table}", table))
+    return folder
+
+
+def _tables(engine: Engine) -> set[str]:
+    return set(inspect(engine).get_table_names())
+
+
+def test_an_empty_database_gets_its_tables_and_then_nothing_more(engine: Engine, tmp_path: Path) -> None:
+    folder = _folder(tmp_path, FIRST, SECOND)
+    assert pending(engine, "alpha", folder)
+    upgrade(engine, "alpha", folder)
+    assert not pending(engine, "alpha", folder)
+    upgrade(engine, "alpha", folder)
+    assert _tables(engine) == {"things", "alembic_version_alpha"}
+
+
+def test_a_later_migration_keeps_the_rows(engine: Engine, tmp_path: Path) -> None:
+    upgrade(engine, "alpha", _folder(tmp_path, FIRST))
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO things (id) VALUES (7)"))
+    upgrade(engine, "alpha", _folder(tmp_path, FIRST, SECOND))
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT id, note FROM things")).all() == [(7, None)]
+
+
+def test_two_services_share_a_database(engine: Engine, tmp_path: Path) -> None:
+    upgrade(engine, "alpha", _folder(tmp_path, FIRST, table="things"))
+    upgrade(engine, "beta", _folder(tmp_path, FIRST, SECOND, table="others"))
+    assert _tables(engine) == {"things", "others", "alembic_version_alpha", "alembic_version_beta"}
+    assert not pending(engine, "alpha", _folder(tmp_path, table="things"))
+    assert not pending(engine, "beta", _folder(tmp_path, table="others"))
+
+
+def test_a_faulty_migration_leaves_nothing_behind(engine: Engine, tmp_path: Path) -> None:
+    folder = _folder(tmp_path, FIRST)
+    upgrade(engine, "alpha", folder)
+    _folder(tmp_path, FIRST, FAULTY)
+    with pytest.raises(Exception, match=r"syntax error"):
+        upgrade(engine, "alpha", folder)
+    assert _tables(engine) == {"things", "alembic_version_alpha"}
+    with engine.connect() as connection:
+        assert connection.scalar(select(text("version_num")).select_from(table("alembic_version_alpha"))) == "0001"
+
+
+def test_replicas_that_start_together_migrate_once(engine: Engine, tmp_path: Path) -> None:
+    folder = _folder(tmp_path, FIRST, SECOND)
+    engines = [make_engine(engine.url.render_as_string(hide_password=False)) for _ in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda each: upgrade(each, "alpha", folder), engines))
+    for each in engines:
+        each.dispose()
+    assert not pending(engine, "alpha", folder)
+
+
+def test_an_older_release_leaves_a_newer_database_alone(engine: Engine, tmp_path: Path) -> None:
+    folder = _folder(tmp_path, FIRST, SECOND)
+    upgrade(engine, "alpha", folder)
+    (folder / "0002_step.py").unlink()
+    upgrade(engine, "alpha", folder)
+    assert not pending(engine, "alpha", folder)
+    with engine.connect() as connection:
+        connection.execute(text("SELECT note FROM things"))
+
+
+def test_a_missing_folder_is_an_error(engine: Engine, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no folder of migrations"):
+        upgrade(engine, "alpha", tmp_path / "nothing")
+
+
+def test_a_dead_database_is_unavailable(tmp_path: Path) -> None:
+    folder = _folder(tmp_path, FIRST)
+    (tmp_path / "rows.db").write_bytes(b"this is no database" * 100)
+    with pytest.raises(DatabaseUnavailable):
+        upgrade(make_engine(f"sqlite:///{tmp_path / 'rows.db'}"), "alpha", folder)
