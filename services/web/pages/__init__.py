@@ -1,0 +1,14 @@
+"""The pages of the reading room: made on the server from the service layer's views; small modules in the browser."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from services.web.pages import errors, finding, plain, study, worklist
+
+
+def install(app: FastAPI) -> None:
+    """Add the pages to `app`, whose `state.web` is the running service; call after its error handlers are set."""
+    for part in (worklist, study, finding, plain):
+        app.include_router(part.router)
+    errors.install(app)

@@ -1,0 +1,62 @@
+"""A browser that asks for a page gets errors as a page; programs get the problem document that they had before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+
+from services.web.pages.render import page
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+HEADINGS = {
+    400: "This address is not complete",
+    403: "This is not allowed",
+    404: "There is no such page",
+    405: "This is not a page",
+    422: "This address is not complete",
+    503: "Hilum is not ready",
+}
+# Addresses that programs use; a browser that opens one wants what a program gets.
+_FOR_PROGRAMS = ("/v1/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/static/")
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a person sits at the other end."""
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(_FOR_PROGRAMS)
+
+
+def _as_page(response: Response, reader: str) -> Response:
+    problem: dict[str, Any] = json.loads(bytes(response.body))
+    headers = {"retry-after": response.headers["retry-after"]} if "retry-after" in response.headers else {}
+    return page(
+        "error.html",
+        status_code=response.status_code,
+        status=response.status_code,
+        headers=headers,
+        heading=HEADINGS.get(response.status_code, "Something went wrong"),
+        detail=problem.get("detail", ""),
+        place="error",
+        reader=reader,
+        release=None,
+    )
+
+
+def _for_people(handler: Handler) -> Handler:
+    async def handle(request: Request, error: Exception) -> Response:
+        response = await handler(request, error)
+        if not wants_page(request):
+            return response
+        # The frame is drawn without the database: it may be what failed.
+        return _as_page(response, request.app.state.web.reader)
+
+    return handle
+
+
+def install(app: FastAPI) -> None:
+    """Wrap every error handler that `app` has by now."""
+    for kind, handler in list(app.exception_handlers.items()):
+        app.add_exception_handler(kind, _for_people(cast(Handler, handler)))

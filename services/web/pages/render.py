@@ -1,0 +1,78 @@
+"""Templates to answers: one environment, one frame for every page."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from sqlalchemy.orm import Session
+from starlette.responses import HTMLResponse
+
+from hilum import __version__
+from services.web.context import Web
+from services.web.pages import bars, words
+from services.web.pages.assets import assets
+from services.web.releases import newest_model
+
+TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
+
+
+def _time(moment: datetime, form: str) -> Markup:
+    """A `<time>` that static/times.js keeps true. `form`: ago, due or clock."""
+    text = {"ago": words.ago, "due": words.due, "clock": words.clock}[form](moment)
+    exact = moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+    return Markup('<time data-form="{}" datetime="{}" title="{}">{}</time>').format(
+        form, moment.isoformat(), exact, text
+    )
+
+
+def _version(thing: object) -> str:
+    """A short hash of a frozen dataclass: the browser swaps a line only when this differs."""
+    return hashlib.sha256(repr(thing).encode()).hexdigest()[:12]
+
+
+@cache
+def environment() -> Environment:
+    """The templates, with the filters that they use; an unknown name in a template is an error, not an empty text."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters |= {
+        "when": _time,
+        "percent": words.percent,
+        "bytes": words.byte_count,
+        "plural": words.plural,
+        "version": _version,
+        "position": bars.position,
+    }
+    made.globals |= {
+        "asset": assets().url,
+        "app_version": __version__,
+        "bands": words.BANDS,
+        "statuses": words.STATUSES,
+        "label_words": words.LABELS,
+        "ticks": bars.TICKS,
+    }
+    return made
+
+
+def shell(web: Web, session: Session) -> dict[str, Any]:
+    """What the frame of every page shows: who reads, and which release answers."""
+    model = newest_model(session)
+    return {"reader": web.reader, "release": model.release if model else None}
+
+
+def page(name: str, *, status_code: int = 200, headers: dict[str, str] | None = None, **context: Any) -> HTMLResponse:
+    """The answer made of template `name`; never kept by a browser, for it shows patients."""
+    html = environment().get_template(name).render(**context)
+    return HTMLResponse(html, status_code=status_code, headers={"cache-control": "no-store", **(headers or {})})

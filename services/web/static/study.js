@@ -1,0 +1,239 @@
+// A study's page: labels by mouse or keyboard, save once, go on. Nothing here decides anything about a film.
+
+import { listen } from "./keys.js";
+import { inWords, nothingJudged, othersAbsent, toggled } from "./labels.js";
+import { nextUnread, skip, skipped } from "./next.js";
+import { newKey } from "./outbox.js";
+import { flush, go, outbox, say, showWaiting } from "./page.js";
+import { Films } from "./toolbar.js";
+
+const form = document.getElementById("read");
+const uid = document.body.dataset.uid;
+// What is set but not saved survives a look at another study, in this tab.
+const DRAFT = `hilum.draft.${uid}.${form?.dataset.answerVersion}`;
+const title = document.body.dataset.title;
+const message = document.getElementById("message");
+const rows = [...document.querySelectorAll("tr[data-finding]")];
+const films = new Films(say);
+
+let key = newKey();
+let secondsSpent = 0;
+let locked = false;
+
+setInterval(() => {
+  if (!document.hidden) secondsSpent += 1;
+}, 1_000);
+
+function tell(text, kind = "") {
+  message.textContent = text;
+  message.className = `message ${kind}`;
+}
+
+function readLabels() {
+  return Object.fromEntries(
+    rows.map((row) => {
+      const chosen = row.querySelector("input[type=radio]:checked");
+      return [row.dataset.finding, chosen ? Number(chosen.value) : null];
+    }),
+  );
+}
+
+function writeLabels(labels) {
+  for (const row of rows) {
+    for (const input of row.querySelectorAll("input[type=radio]")) {
+      input.checked = labels[row.dataset.finding] === Number(input.value);
+    }
+  }
+  if (locked) return;
+  tell(nothingJudged(labels) ? "Nothing judged yet." : inWords(labels));
+  sessionStorage.setItem(DRAFT, JSON.stringify(labels));
+}
+
+function rowInUse() {
+  return rows.find((row) => row.contains(document.activeElement)) ?? null;
+}
+
+function focusRow(row) {
+  const target = row.querySelector("input:checked") ?? row.querySelector("input");
+  target?.focus();
+  row.scrollIntoView({ block: "nearest" });
+}
+
+function move(step) {
+  if (!rows.length) return;
+  const at = rows.indexOf(rowInUse());
+  const next = at < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(Math.max(at + step, 0), rows.length - 1);
+  focusRow(rows[next]);
+}
+
+function set(value) {
+  if (locked || !form) return;
+  const row = rowInUse() ?? rows[0];
+  writeLabels(value === null ? { ...readLabels(), [row.dataset.finding]: null } : toggled(readLabels(), row.dataset.finding, value));
+  focusRow(row);
+}
+
+function allOthersAbsent() {
+  if (!locked && form) writeLabels(othersAbsent(readLabels()));
+}
+
+function lock(on) {
+  locked = on;
+  for (const part of document.querySelectorAll("#read fieldset, #read textarea, #read button:not(#skip)")) part.disabled = on;
+}
+
+async function goOn(text) {
+  try {
+    const next = await nextUnread(uid);
+    if (next) go(`/studies/${next.uid}`, text);
+    else go("/", skipped().length ? `${text} Only skipped studies are left.` : `${text} Every study is read.`);
+  } catch {
+    go("/", text);
+  }
+}
+
+// After a blind read the answer is shown beside it before going on; else the next study follows at once.
+function afterSaving() {
+  sessionStorage.removeItem(DRAFT);
+  if (form.dataset.blind === "yes") go(`/studies/${uid}?saved=1`, "The read is saved; here is the answer.");
+  else goOn(`The read of ${title} is saved.`);
+}
+
+async function save() {
+  if (locked || !form) return;
+  const labels = readLabels();
+  if (nothingJudged(labels)) {
+    tell("Nothing judged yet: set a finding, or press a for all others absent.", "bad");
+    return;
+  }
+  lock(true);
+  tell("Saving …");
+  const entry = {
+    key,
+    url: `/v1/studies/${uid}/reads`,
+    page: `/studies/${uid}`,
+    uid,
+    title,
+    keptAt: Date.now(),
+    body: {
+      labels,
+      answer_version: Number(form.dataset.answerVersion),
+      seconds_spent: secondsSpent,
+      comment: document.getElementById("comment").value,
+      film_uids: films.figures.map((figure) => figure.dataset.uid),
+    },
+  };
+  try {
+    outbox.keep(entry);
+  } catch {
+    // A full or forbidden storage must not stop a read: it is sent all the same.
+  }
+  const outcome = await outbox.deliver(entry);
+  if (outcome.kind === "saved") {
+    afterSaving();
+    return;
+  }
+  if (outcome.kind === "refused") {
+    outbox.forget(key);
+    key = newKey();
+    lock(false);
+    tell(`Not saved: ${outcome.detail}`, "bad");
+    return;
+  }
+  showWaiting();
+  tell(`${outcome.detail} Your read is kept in this browser and is sent as soon as the server is back.`, "bad");
+}
+
+async function passOver() {
+  skip(uid);
+  await goOn(`${title} is skipped and stays unread.`);
+}
+
+document.addEventListener("hilum:sent", (event) => {
+  if (event.detail.uid === uid && form) afterSaving();
+});
+
+form?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  save();
+});
+form?.addEventListener("change", () => writeLabels(readLabels()));
+// A click on the chosen answer takes it back: a radio button alone cannot.
+for (const row of rows) {
+  let before = null;
+  row.addEventListener("pointerdown", () => {
+    before = row.querySelector("input:checked")?.value ?? null;
+  });
+  row.addEventListener("click", (event) => {
+    if (event.target.matches("input[type=radio]") && event.detail > 0 && event.target.value === before && !locked) {
+      before = null;
+      writeLabels({ ...readLabels(), [row.dataset.finding]: null });
+    }
+  });
+}
+for (const button of document.querySelectorAll("button[data-heat-of]")) {
+  button.addEventListener("click", () => films.toggleHeat(button.dataset.heatOf));
+}
+document.getElementById("absent")?.addEventListener("click", allOthersAbsent);
+document.getElementById("clear")?.addEventListener("click", () => {
+  writeLabels(Object.fromEntries(rows.map((row) => [row.dataset.finding, null])));
+});
+document.getElementById("skip")?.addEventListener("click", passOver);
+document.getElementById("go-on")?.addEventListener("click", () => goOn(""));
+
+const down = { run: () => move(1), repeats: true };
+const up = { run: () => move(-1), repeats: true };
+const onFilm = () => document.activeElement?.classList.contains("film");
+const onSlider = (event) => event.target.matches("input[type=range]");
+const follow = (rel) => ({ run: () => document.querySelector(`a[rel=${rel}]`)?.click() });
+
+listen({
+  j: down,
+  k: up,
+  ArrowDown: { run: (event) => (onSlider(event) ? false : onFilm() ? films.view.pan(0, -40) : move(1)), repeats: true },
+  ArrowUp: { run: (event) => (onSlider(event) ? false : onFilm() ? films.view.pan(0, 40) : move(-1)), repeats: true },
+  ArrowLeft: { run: () => (onFilm() ? films.view.pan(40, 0) : false), repeats: true },
+  ArrowRight: { run: () => (onFilm() ? films.view.pan(-40, 0) : false), repeats: true },
+  1: { run: () => set(1) },
+  2: { run: () => set(0) },
+  3: { run: () => set(-1) },
+  0: { run: () => set(null) },
+  Backspace: { run: () => set(null) },
+  a: { run: allOthersAbsent },
+  s: { run: () => (form ? save() : goOn("")) },
+  x: { run: passOver },
+  n: follow("next"),
+  p: follow("prev"),
+  i: { run: () => films.view.invert() },
+  f: { run: () => films.view.fit() },
+  r: { run: () => films.view.reset() },
+  "+": { run: () => films.view.zoom(1.25), repeats: true },
+  "=": { run: () => films.view.zoom(1.25), repeats: true },
+  "-": { run: () => films.view.zoom(0.8), repeats: true },
+  m: { run: () => films.togglePan() },
+  c: { run: () => films.toggleSide() },
+  v: { run: () => films.turn() },
+  h: {
+    run: () => {
+      const row = rowInUse() ?? rows[0];
+      if (row?.querySelector("button[data-heat-of]")) films.toggleHeat(row.dataset.finding);
+    },
+  },
+  e: { run: () => document.getElementById("again")?.click() },
+});
+
+if (form) {
+  const kept = outbox.entries().find((entry) => entry.uid === uid && !entry.refused);
+  if (kept) {
+    key = kept.key;
+    writeLabels(kept.body.labels);
+    lock(true);
+    tell("Your read of this study is kept in this browser and not sent yet.", "bad");
+    flush();
+  } else {
+    writeLabels({ ...readLabels(), ...JSON.parse(sessionStorage.getItem(DRAFT) ?? "{}") });
+  }
+  if (rows.length) focusRow(rows[0]);
+} else {
+  document.getElementById("go-on")?.focus();
+}

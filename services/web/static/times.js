@@ -1,0 +1,15 @@
+// Keep every <time data-form> true: the server writes it once, this module again as time passes, in local time.
+
+import { ago, clock, due } from "./format.js";
+
+const FORMS = { ago, clock, due };
+
+export function refreshTimes(root = document, now = new Date()) {
+  for (const element of root.querySelectorAll("time[data-form]")) {
+    const text = FORMS[element.dataset.form](new Date(element.dateTime), now);
+    if (element.textContent !== text) element.textContent = text;
+    if (element.dataset.form === "due") {
+      element.closest("td, p")?.classList.toggle("overdue", new Date(element.dateTime) < now);
+    }
+  }
+}

@@ -1,0 +1,187 @@
+// The upload page: one request per file, three at a time, one line per file. A line is drawn at most once per frame.
+
+import { chosen, dropped, isLeftOut } from "./files.js";
+import { bytes, count } from "./format.js";
+import { Parallel } from "./parallel.js";
+import { sendFilm } from "./send.js";
+import { sniff } from "./sniff.js";
+
+const LANES = 3;
+const HEAD_BYTES = 65_536;
+const byId = (id) => document.getElementById(id);
+const limit = Number(document.body.dataset.maxBytes);
+const list = byId("files");
+const items = [];
+const touched = new Set();
+let leftOut = 0;
+
+function draw(item) {
+  if (!item.line) {
+    item.line = document.getElementById("file-line").content.firstElementChild.cloneNode(true);
+    item.line.querySelector(".name").textContent = item.path;
+    item.line.querySelector(".name").title = item.path;
+    item.line.querySelector(".size").textContent = bytes(item.file.size);
+    list.append(item.line);
+  }
+  const { line } = item;
+  line.dataset.state = item.state;
+  line.querySelector(".kind").textContent = item.kind;
+  const bar = line.querySelector("progress");
+  bar.value = item.progress;
+  bar.hidden = item.state !== "sending";
+  const outcome = line.querySelector(".outcome");
+  outcome.replaceChildren(item.words);
+  if (item.page) {
+    const link = document.createElement("a");
+    link.href = item.page;
+    link.textContent = "Open the study";
+    outcome.append(" ", link);
+  }
+  if (item.state === "failed") {
+    const again = document.createElement("button");
+    again.type = "button";
+    again.textContent = "Try again";
+    again.addEventListener("click", () => retry([item]));
+    outcome.append(again);
+  }
+}
+
+function drawTotals() {
+  const by = (state) => items.filter((item) => item.state === state).length;
+  const open = by("waiting") + by("sending");
+  const done = items.length - open;
+  const parts = [`${done} of ${count(items.length, "file")}`];
+  for (const [state, words] of [
+    ["stored", "stored"],
+    ["duplicate", "already here"],
+    ["conflict", "in conflict"],
+    ["refused", "refused"],
+    ["failed", "failed"],
+  ]) {
+    if (by(state)) parts.push(`${by(state)} ${words}`);
+  }
+  if (leftOut) parts.push(`${leftOut} left out (no films: hidden or index files)`);
+  byId("totals").hidden = items.length + leftOut === 0;
+  byId("totals-text").textContent = parts.join(" · ");
+  byId("totals-bar").max = Math.max(items.length, 1);
+  byId("totals-bar").value = done;
+  byId("retry").hidden = by("failed") === 0;
+  byId("stop").hidden = by("waiting") === 0;
+  byId("to-list").hidden = open > 0 || by("stored") + by("duplicate") === 0;
+  byId("announce").textContent = open ? "" : parts.join(", ");
+}
+
+let frame = 0;
+function touch(item) {
+  if (item) touched.add(item);
+  frame ||= requestAnimationFrame(() => {
+    frame = 0;
+    // At most a hundred lines a frame keep the page alive while thousands are added.
+    let budget = 100;
+    for (const one of touched) {
+      if (budget === 0) break;
+      budget -= 1;
+      touched.delete(one);
+      draw(one);
+    }
+    drawTotals();
+    if (touched.size) touch();
+  });
+}
+
+async function work(item) {
+  item.state = "sending";
+  item.words = "Sending …";
+  touch(item);
+  try {
+    const found = sniff(await item.file.slice(0, HEAD_BYTES).arrayBuffer());
+    item.kind = found.width ? `${found.type} ${found.width} × ${found.height}` : found.type;
+  } catch {
+    Object.assign(item, { state: "failed", words: "The browser can't read this file." });
+    touch(item);
+    return;
+  }
+  const outcome = await sendFilm(item.file, fields(), (progress) => {
+    item.progress = progress;
+    if (progress === 1) item.words = "Checking …";
+    touch(item);
+  });
+  Object.assign(item, outcome, { progress: 1 });
+  touch(item);
+}
+
+const queue = new Parallel(work, LANES);
+
+function fields() {
+  return Object.fromEntries(["accession", "patient_id", "priority"].map((name) => [name, byId(name).value.trim()]));
+}
+
+function add(found) {
+  const fresh = [];
+  for (const { file, path } of found) {
+    if (isLeftOut(path)) {
+      leftOut += 1;
+      continue;
+    }
+    const item = { file, path, state: "waiting", words: "Waiting", kind: "", progress: 0, page: null };
+    if (file.size > limit) {
+      item.state = "refused";
+      item.words = `Not sent: larger than ${bytes(limit)}, the most that one request may hold.`;
+    } else {
+      fresh.push(item);
+    }
+    items.push(item);
+    touch(item);
+  }
+  queue.add(fresh);
+  touch();
+}
+
+function retry(failed) {
+  for (const item of failed) Object.assign(item, { state: "waiting", words: "Waiting", progress: 0 });
+  failed.forEach(touch);
+  queue.add(failed);
+}
+
+for (const id of ["choose-files", "choose-folder"]) {
+  byId(id).addEventListener("change", (event) => {
+    add(chosen(event.target));
+    event.target.value = "";
+  });
+  byId(`${id}-button`).addEventListener("click", () => byId(id).click());
+}
+
+const drop = byId("drop");
+for (const kind of ["dragenter", "dragover"]) {
+  document.addEventListener(kind, (event) => {
+    event.preventDefault();
+    drop.classList.add("over");
+  });
+}
+document.addEventListener("dragleave", (event) => {
+  if (!event.relatedTarget) drop.classList.remove("over");
+});
+document.addEventListener("drop", async (event) => {
+  event.preventDefault();
+  drop.classList.remove("over");
+  let batch = [];
+  for await (const one of dropped(event.dataTransfer)) {
+    batch.push(one);
+    if (batch.length === 100) {
+      add(batch);
+      batch = [];
+    }
+  }
+  add(batch);
+});
+
+byId("retry").addEventListener("click", () => retry(items.filter((item) => item.state === "failed")));
+byId("stop").addEventListener("click", () => {
+  for (const item of queue.drain()) {
+    Object.assign(item, { state: "failed", words: "Not sent: stopped." });
+    touch(item);
+  }
+});
+addEventListener("beforeunload", (event) => {
+  if (queue.busy) event.preventDefault();
+});
