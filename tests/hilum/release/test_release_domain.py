@@ -73,5 +73,5 @@ def bad_files(statistics: domain.DomainStatistics) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("defect", ["empty", "text", "torn zip", "an array missing", "pickled", "shapes"])
 def test_broken_statistics_are_one_error(statistics: domain.DomainStatistics, defect: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"read|fit|pickle|load"):
         domain.read(BytesIO(bad_files(statistics)[defect]))
