@@ -83,7 +83,7 @@ def dataset(pixels: npt.NDArray[Any], **changes: Any) -> Dataset:
         "Columns": pixels.shape[1],
         "BitsAllocated": bits,
         "BitsStored": bits,
-        "HighBit": changes.get("BitsStored", bits) - 1,
+        "HighBit": max(changes.get("BitsStored", bits), 1) - 1,
         "PixelRepresentation": int(pixels.dtype.kind == "i"),
         "PixelData": pixels.tobytes(),
         **({} if pixels.ndim == 2 else {"PlanarConfiguration": 0}),
