@@ -117,9 +117,11 @@ def fit(
     seed: int,
     min_std: float,
     report: Callable[[int, int, float], None] = lambda step, steps, loss: None,
+    watch: Callable[[int, int, FilmNet], None] = lambda step, steps, network: None,
 ) -> FilmNet:
-    """Train one network and return its averaged weights; `report` gets step, steps and smoothed loss.
+    """Train one network and return its averaged weights.
 
+    After each step `report` gets step, steps and smoothed loss, `watch` gets step, steps and the averaged network.
     Raises LossNotFinite.
     """
     torch.manual_seed(seed)
@@ -155,5 +157,6 @@ def fit(
         averaged.update(network)
         smoothed = loss.item() if step == 0 else 0.98 * smoothed + 0.02 * loss.item()
         report(step + 1, len(batches), smoothed)
+        watch(step + 1, len(batches), averaged.network)
     averaged.network.freeze_first(0)
     return averaged.network.to(memory_format=torch.contiguous_format)

@@ -1,0 +1,220 @@
+"""From trained networks to a signed release in a folder: export, calibrate, evaluate, write."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from PIL import Image
+
+from hilum.imaging.preprocess import preprocess
+from hilum.release import DomainSpec, FindingSpec, InputSpec, Release, Variant, write_release
+from hilum.release import domain as domain_statistics
+from hilum.release.signing import new_key, public_text, read_key
+from training.calibrate import calibrate, critical_margin, criticality, probabilities_of
+from training.card import write_card
+from training.config import Recipe
+from training.data.manifest import Film, label_matrix, patients_of
+from training.data.store import Store, decode
+from training.domain import Domain, fit_domain, try_outsiders
+from training.evaluate import Scored, evaluate
+from training.export import export
+from training.model import Ensemble
+from training.scores import Scores, open_session, run, score
+from training.split import SPLITS
+
+MODEL, DOMAIN, GOLDEN = "model.fp32.onnx", "domain.npz", "golden.png"
+ALARM_BUDGET = 0.10
+KEY_SETTING = "HILUM_SIGNING_KEY"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One split: its films and their frames (N, H, W)."""
+
+    films: Sequence[Film]
+    frames: Store
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a release comes from; no path of any machine."""
+
+    run: str
+    commit: str
+    created: str
+    data_digest: str
+
+
+def signing_key() -> Ed25519PrivateKey:
+    """The key that HILUM_SIGNING_KEY names (a PEM file), else a fresh one that signs this release and is forgotten."""
+    named = os.environ.get(KEY_SETTING)
+    return read_key(Path(named)) if named else new_key()
+
+
+def trust(key: Ed25519PrivateKey, trusted_keys: Path) -> None:
+    """Write the public half of `key` to `trusted_keys`: the only key that the bundled release is checked against."""
+    text = "# Public keys (Ed25519, base64) whose releases are accepted; one a line.\n"
+    trusted_keys.write_text(text + public_text(key) + "\n", encoding="utf-8")
+
+
+def golden_film(parts: dict[str, Part]) -> Film:
+    """A Kermany film (CC BY 4.0) of a locked patient where there is one, else any film."""
+    films = [film for name in reversed(SPLITS) for film in parts[name].films]
+    kermany = [film for film in films if film.source == "kermany" and 1 in film.labels]
+    return (kermany or films)[0]
+
+
+def _critical_films(specs: tuple[FindingSpec, ...], margin: float, logits: Any) -> Any:
+    return criticality(specs, probabilities_of(specs, logits)) >= margin
+
+
+def chest_films(domain: Domain, scored: Scored, embeddings: Any, margin: float) -> dict[str, dict[str, int]]:
+    """Wrongly refused chest films per group, among held-out films."""
+    refused = domain.statistics.distances(embeddings) > domain.threshold
+    critical = _critical_films(scored.specs, margin, scored.logits)
+    films = scored.films
+    groups = {
+        "NIH": [f.source == "nih" for f in films],
+        "NIH, AP": [f.view == "AP" for f in films],
+        "NIH, under 18": [f.age is not None and f.age < 18 for f in films],
+        "critical by rule": critical,
+        "Kermany": [f.source == "kermany" for f in films],
+    }
+    masks = {name: np.asarray(rows, dtype=bool) for name, rows in groups.items()}
+    return {n: {"films": int(m.sum()), "refused": int((refused & m).sum())} for n, m in masks.items()}
+
+
+def build(
+    recipe: Recipe,
+    network: Ensemble,
+    findings: tuple[str, ...],
+    parts: dict[str, Part],
+    origin: Origin,
+    key: Ed25519PrivateKey,
+    target: Path,
+    tick: Callable[[str, int], None] = lambda stage, count: None,
+) -> Release:
+    """Write the release to `target` in one move, replacing what is there. Each ONNX file is evaluated once."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        folder = Path(scratch) / "release"
+        folder.mkdir()
+        release = _fill(folder, recipe, network, findings, parts, origin, key, tick)
+        if target.exists():
+            shutil.rmtree(target)
+        folder.rename(target)
+    return Release(target, release.manifest, release.digest, release.signed_by)
+
+
+def _fill(
+    folder: Path,
+    recipe: Recipe,
+    network: Ensemble,
+    findings: tuple[str, ...],
+    parts: dict[str, Part],
+    origin: Origin,
+    key: Ed25519PrivateKey,
+    tick: Callable[[str, int], None],
+) -> Release:
+    spec = InputSpec(height=recipe.input_size, width=recipe.input_size)
+    export(network, findings, spec, folder / MODEL)
+    session = open_session(folder / MODEL)
+    scores: dict[str, Scores] = {}
+    for name, part in parts.items():
+        scores[name] = score(session, part.frames, spec, tick=lambda count, n=name: tick(n, count))  # type: ignore[misc]
+
+    held = parts["calibration"]
+    calibration = scores["calibration"]
+    adults = np.array([film.source == "nih" for film in held.films])
+    # Kermany's films never enter a threshold: the operating points are those of adult NIH films.
+    specs = calibrate(
+        findings,
+        calibration.logits[adults],
+        label_matrix(held.films)[adults],
+        patients_of(held.films)[adults],
+        recipe.bootstrap_draws,
+        7,
+    )
+    margin = critical_margin(specs, probabilities_of(specs, calibration.logits[adults]), ALARM_BUDGET)
+
+    unseen = [*held.films, *parts["validation"].films]
+    unseen_embeddings = np.concatenate([calibration.embeddings, scores["validation"].embeddings])
+    unseen_logits = np.concatenate([calibration.logits, scores["validation"].logits])
+    domain = fit_domain(
+        scores["train"].embeddings,
+        unseen_embeddings,
+        patients_of(unseen),
+        recipe.domain_false_refusal,
+        recipe.domain_components,
+        recipe.bootstrap_draws,
+    )
+    domain_statistics.write(domain.statistics, folder / DOMAIN)
+
+    locked = parts["locked"]
+    tick("evaluate", 0)
+    report = evaluate(Scored(locked.films, specs, scores["locked"].logits), findings, recipe.bootstrap_draws)
+    report["domain"] = {
+        "threshold": domain.threshold,
+        "false_refusal": domain.false_refusal.model_dump(),
+        "outsiders": try_outsiders(session, spec, domain),
+        "chest_films": chest_films(domain, Scored(unseen, specs, unseen_logits), unseen_embeddings, margin),
+        "locked_chest_films": chest_films(
+            domain, Scored(locked.films, specs, scores["locked"].logits), scores["locked"].embeddings, margin
+        ),
+    }
+    report["recipe"] = recipe.model_dump(mode="json")
+    (folder / "evaluation.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+    film = golden_film(parts)
+    grey = (decode(film.path) * 255).round().astype(np.uint8)
+    Image.fromarray(grey).save(folder / GOLDEN, optimize=True)
+    golden_logits = run(session, [preprocess(grey.astype(np.float32) / np.float32(255), spec)]).logits
+    golden = dict(zip(findings, map(float, probabilities_of(specs, golden_logits)[0]), strict=True))
+    splits = {name: _counts(part.films) for name, part in parts.items()}
+    licence = "CC BY 4.0" if film.source == "kermany" else "NIH Clinical Center, no restriction"
+    card = write_card(
+        recipe,
+        findings,
+        [s.name for s in specs if not s.established],
+        splits,
+        origin.data_digest,
+        f"film `{film.name}` of {film.source} ({licence}), a {'locked' if film in locked.films else 'held'} patient's",
+        report,
+    )
+    (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+    variant = Variant(
+        file=MODEL,
+        precision="fp32",
+        findings=specs,
+        critical_margin=margin,
+        alarm_budget=ALARM_BUDGET,
+        domain=DomainSpec(file=DOMAIN, threshold=domain.threshold, false_refusal=domain.false_refusal),
+        golden=golden,
+    )
+    draft: dict[str, object] = {
+        "name": recipe.name,
+        "version": recipe.version,
+        "created": origin.created,
+        "commit": origin.commit,
+        "run": origin.run,
+        "training_data_digest": origin.data_digest,
+        "findings": findings,
+        "input": spec.model_dump(mode="json"),
+        "variants": [variant.model_dump(mode="json")],
+    }
+    return write_release(folder, draft, key)
+
+
+def _counts(films: Sequence[Film]) -> dict[str, tuple[int, int]]:
+    count = Counter(film.source for film in films)
+    return {s: (n, len({f.patient for f in films if f.source == s})) for s, n in count.items()}

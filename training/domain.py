@@ -1,0 +1,119 @@
+"""Fit the out-of-domain statistics, choose the threshold, and try it on images that are no chest films."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+from PIL import Image
+
+from hilum.imaging.preprocess import Pixels, preprocess
+from hilum.release import InputSpec, Interval
+from hilum.release.domain import DomainStatistics, fit
+from training import bootstrap
+from training.scores import run
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Fitted statistics, the threshold, and the share of held-out chest films above it."""
+
+    statistics: DomainStatistics
+    threshold: float
+    false_refusal: Interval
+
+
+def fit_domain(
+    training: Array, held_out: Array, patients: npt.NDArray[np.int64], refusal: float, components: int, draws: int
+) -> Domain:
+    """Fit on `training` (N, E); put the threshold where `refusal` of the `held_out` films (M, E) lie above it.
+
+    `patients` (M,) clusters the interval.
+    """
+    statistics = fit(training, min(components, len(training) - 2))
+    distances = statistics.distances(held_out)
+    threshold = float(np.quantile(distances, 1 - refusal, method="higher")) * 1.001
+    above = (distances > threshold).astype(np.float64)
+    share = bootstrap.interval(lambda w: w @ above / w.sum(axis=1), patients, draws, 11)
+    return Domain(statistics, threshold, share or Interval(value=float(above.mean()), low=0.0, high=1.0))
+
+
+def _noise() -> Iterator[Pixels]:
+    rng = np.random.default_rng(0)
+    yield from (rng.random((256, 256), dtype=np.float32) for _ in range(10))
+    for _ in range(10):
+        coarse = Image.fromarray(rng.random((12, 12), dtype=np.float32))
+        yield np.asarray(coarse.resize((256, 256), Image.Resampling.BICUBIC), dtype=np.float32).clip(0, 1)
+
+
+def _plain() -> Iterator[Pixels]:
+    ramp = np.linspace(0, 1, 256, dtype=np.float32)
+    yield from (np.full((256, 256), value, dtype=np.float32) for value in (0.0, 0.5, 1.0))
+    yield np.broadcast_to(ramp, (256, 256))
+    yield np.broadcast_to(ramp[:, None], (256, 256))
+
+
+def _photographs() -> Iterator[Pixels]:
+    folders = [resources.files("sklearn.datasets") / "images", resources.files("matplotlib") / "mpl-data/sample_data"]
+    for folder in folders:
+        for file in sorted(Path(str(folder)).glob("*.[jp][pn]g")):
+            with Image.open(file) as image:
+                yield np.asarray(image.convert("L"), dtype=np.float32) / 255.0
+
+
+def _dicom(prefixes: tuple[str, ...]) -> Callable[[], Iterator[Pixels]]:
+    def films() -> Iterator[Pixels]:
+        import pydicom  # noqa: PLC0415
+
+        # The folders of pydicom and pydicom-data themselves: pydicom's own look-up fetches what it does not find.
+        folders = [resources.files("data_store") / "data", resources.files("pydicom") / "data/test_files"]
+        for file in sorted(path for folder in folders for path in Path(str(folder)).glob("*.dcm")):
+            if not file.name.startswith(prefixes):
+                continue
+            try:
+                dataset = pydicom.dcmread(file)
+                pixels = np.asarray(dataset.pixel_array, dtype=np.float32)
+            except Exception:  # noqa: BLE001, S112 - a test file may be broken on purpose or need a codec
+                continue
+            if pixels.ndim == 2 and np.ptp(pixels) > 0:
+                scaled = (pixels - pixels.min()) / np.ptp(pixels)
+                yield 1 - scaled if dataset.get("PhotometricInterpretation") == "MONOCHROME1" else scaled
+
+    return films
+
+
+# Groups of images that are no frontal chest film. pydicom's: RG3 a leg, CT and MR slices.
+OUTSIDERS: dict[str, Callable[[], Iterator[Pixels]]] = {
+    "noise": _noise,
+    "blank or ramp": _plain,
+    "photograph": _photographs,
+    "leg film": _dicom(("RG3",)),
+    "CT slice": _dicom(("CT", "693", "JPEG2000", "rtdose", "emri")),
+    "MR slice": _dicom(("MR",)),
+}
+
+
+def try_outsiders(
+    session: ort.InferenceSession, spec: InputSpec, domain: Domain
+) -> dict[str, dict[str, float | int]]:
+    """Per group of `OUTSIDERS`: how many images, how many are refused, and the smallest distance."""
+    report: dict[str, dict[str, float | int]] = {}
+    for group, films in OUTSIDERS.items():
+        inputs = [preprocess(np.ascontiguousarray(film), spec) for film in films()]
+        if not inputs:
+            continue
+        distances = domain.statistics.distances(run(session, inputs).embeddings)
+        report[group] = {
+            "images": len(inputs),
+            "refused": int((distances > domain.threshold).sum()),
+            "smallest_distance": round(float(distances.min()), 3),
+        }
+    return report

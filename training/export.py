@@ -1,0 +1,59 @@
+"""PyTorch to ONNX: one file with the outputs, names and metadata that `hilum.release` asks for."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from hilum.release import InputSpec
+from training.model import Ensemble
+
+OPSET = 18
+# Tensors below this size (biases, scales) stay fp32: they cost nothing.
+_SMALL = 4096
+
+
+def halve_weights(model: onnx.ModelProto) -> None:
+    """Store large weights as fp16 and cast them at load, which halves the file; arithmetic stays fp32.
+
+    ONNX Runtime folds the casts away when it opens the file.
+    """
+    casts = []
+    for tensor in model.graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < _SMALL:
+            continue
+        name, half = tensor.name, f"{tensor.name}.fp16"
+        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), half))
+        casts.append(helper.make_node("Cast", [half], [name], name=f"{name}.cast", to=TensorProto.FLOAT))
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend(casts + nodes)
+
+
+def export(network: Ensemble, findings: tuple[str, ...], spec: InputSpec, path: Path) -> None:
+    """Write `network` to `path`: input `film`, outputs `logits`, `activation`, `embedding`, dynamic batch."""
+    network.eval()
+    stream = io.BytesIO()
+    torch.onnx.export(
+        network,
+        (torch.zeros(2, 1, spec.height, spec.width),),
+        stream,
+        input_names=["film"],
+        output_names=["logits", "activation", "embedding"],
+        dynamic_axes={name: {0: "batch"} for name in ("film", "logits", "activation", "embedding")},
+        opset_version=OPSET,
+        dynamo=False,
+    )
+    model = onnx.load_from_string(stream.getvalue())
+    halve_weights(model)
+    helper.set_model_props(
+        model, {"findings": json.dumps(findings), "input": json.dumps(spec.model_dump(mode="json"))}
+    )
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, str(path))
