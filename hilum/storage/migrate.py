@@ -6,6 +6,7 @@ folder and the version table come from the caller.
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import structlog
@@ -17,6 +18,8 @@ from sqlalchemy import Connection, Engine, text
 from hilum.storage.database import plain_errors, reading, writer_lock
 
 log = structlog.get_logger("hilum.storage.migrate")
+# Alembic's `op`, which migrations use, is one per process: services that share one take turns.
+_TURN = threading.Lock()
 
 
 def upgrade(engine: Engine, service: str, folder: Path) -> None:
@@ -27,7 +30,7 @@ def upgrade(engine: Engine, service: str, folder: Path) -> None:
     DatabaseUnavailable, or what a faulty migration raises.
     """
     scripts = _scripts(folder)
-    with plain_errors(), engine.begin() as connection:
+    with _TURN, plain_errors(), engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL lock_timeout = '120s'"))
             connection.execute(text("SET LOCAL statement_timeout = 0"))
