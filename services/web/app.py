@@ -44,6 +44,7 @@ def create_app(
                 inference=InferenceClient(ask),
                 feedback=FeedbackClient(tell),
                 decoders=ThreadPoolExecutor(settings.decode_threads, "decode"),
+                ingesters=ThreadPoolExecutor(settings.ingest_threads, "ingest"),
             )
             app.state.web = web
             worker = asyncio.create_task(work(web))
@@ -53,7 +54,8 @@ def create_app(
                 worker.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await worker
-                web.decoders.shutdown(wait=True, cancel_futures=True)
+                for threads in (web.ingesters, web.decoders):
+                    threads.shutdown(wait=True, cancel_futures=True)
                 web.engine.dispose()
 
     app = FastAPI(

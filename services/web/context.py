@@ -34,6 +34,7 @@ def utc_now() -> datetime:
 class Web:
     """The running service.
 
+    Uploads run in threads of their own (`ingesters`), and decode in `decoders`: however many come, pages are answered.
     `films_waiting` and `reads_waiting` wake the workers of this process. `prepared` is set once the tables are there.
     """
 
@@ -43,6 +44,7 @@ class Web:
     inference: InferenceClient
     feedback: FeedbackClient
     decoders: ThreadPoolExecutor
+    ingesters: ThreadPoolExecutor
     prepared: threading.Event = field(default_factory=threading.Event)
     films_waiting: Signal = field(default_factory=Signal)
     reads_waiting: Signal = field(default_factory=Signal)

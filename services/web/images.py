@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import select
+from starlette.concurrency import run_in_threadpool
 
 from hilum.clients.base import Refused, Unavailable
 from hilum.imaging import Film as DecodedFilm
@@ -84,14 +84,14 @@ async def heat_png(web: Web, study_uid: str, film_uid: str, finding: str) -> byt
     Raises problems: 404 where there is none (blind, not scored, no such finding), 409 where inference serves another
     release now, 503 where it is away.
     """
-    film = await asyncio.to_thread(find_film, web, study_uid, film_uid)
-    digest = await asyncio.to_thread(_digest, web, study_uid, film_uid, finding)
+    film = await run_in_threadpool(find_film, web, study_uid, film_uid)
+    digest = await run_in_threadpool(_digest, web, study_uid, film_uid, finding)
     slug = re.sub(r"[^a-z0-9]+", "-", finding.lower()).strip("-") or "finding"
     key = f"derived/heat-{digest}/{film.uid}/{film.sha256}/{slug}.png"
     try:
-        return await asyncio.to_thread(web.blobs.get, key)
+        return await run_in_threadpool(web.blobs.get, key)
     except BlobMissing:
-        data = await asyncio.to_thread(original, web, film)
+        data = await run_in_threadpool(original, web, film)
     try:
         picture = await web.inference.explain(data, finding, digest)
     except Refused as error:
@@ -100,7 +100,7 @@ async def heat_png(web: Web, study_uid: str, film_uid: str, finding: str) -> byt
     except Unavailable as error:
         detail = "Inference does not answer; the heat map can be asked for again."
         raise Problem(503, "inference-unavailable", detail, headers={"Retry-After": "5"}) from error
-    await asyncio.to_thread(web.blobs.put, key, picture)
+    await run_in_threadpool(web.blobs.put, key, picture)
     return picture
 
 

@@ -35,7 +35,7 @@ def refresh_gauges(session: Session, now: datetime) -> None:
     unread = (Study.status != "read", Study.synthetic.is_(False))
     per_band = dict(session.execute(
         select(Study.band, func.count()).where(*unread).group_by(Study.band)
-    ).tuples().all())  # fmt: skip
+    ).all())  # fmt: skip
     for band in get_args(Band):
         UNREAD.labels(band).set(per_band.get(band, 0))
     # A reopened study is overdue since its late film at the earliest.

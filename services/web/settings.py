@@ -24,6 +24,7 @@ class WebSettings(ServiceSettings):
     blind_salt: str = Field(default="hilum", description="Salt of the patient hash that chooses the blind share.")
     max_films_per_request: int = Field(default=1000, gt=0, description="Files that one upload may hold.")
     decode_threads: int = Field(default=2, gt=0, le=64, description="Films decoded at once (memory grows with it).")
+    ingest_threads: int = Field(default=8, gt=0, le=64, description="Uploads worked on at once; more wait.")
     scoring_parallel: int = Field(default=2, gt=0, le=64, description="Films asked of inference at once.")
     lease_seconds: float = Field(
         default=60.0, gt=0, description="How long a film stays with the replica that scores it before another may."

@@ -39,6 +39,10 @@ async def work(web: Web) -> None:
         except DatabaseUnavailable as error:
             log.warning("the start waits for the database", reason=str(error))
             await asyncio.sleep(RETRY_SECONDS)
+        except Exception:
+            # A faulty migration: the service stays up, not ready, and says so.
+            log.exception("the tables can't be prepared")
+            await asyncio.sleep(60 * RETRY_SECONDS)
     async with asyncio.TaskGroup() as group:
         for _ in range(web.settings.scoring_parallel):
             group.create_task(run_scoring(web))

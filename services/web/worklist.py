@@ -31,7 +31,7 @@ def study_rows(session: Session, studies: Sequence[tuple[Study, bool]]) -> tuple
     of_conflicts = (
         select(Conflict.study_uid, func.count()).where(Conflict.study_uid.in_(uids)).group_by(Conflict.study_uid)
     )
-    conflicts = dict(session.execute(of_conflicts).tuples().all())
+    conflicts = dict(session.execute(of_conflicts).all())
     return tuple(
         StudyRow(
             uid=study.uid,
@@ -105,7 +105,7 @@ def list_studies(
         last = tuple_(*decode_cursor(order, cursor))
         query = query.where(key < last if newest_first else key > last)
     limit = min(max(limit, 1), MAX_LIMIT)
-    found = [(study, bool(is_hidden)) for study, is_hidden in session.execute(query.limit(limit + 1)).tuples()]
+    found = [(study, bool(is_hidden)) for study, is_hidden in session.execute(query.limit(limit + 1))]
     page = found[:limit]
     next_cursor = None
     if len(found) > limit:

@@ -9,6 +9,7 @@ from typing import BinaryIO
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy import select
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
 from hilum.problems import Problem
@@ -100,8 +101,9 @@ async def send_films(web: WebDep, request: Request) -> JSONResponse:
     # Parts are spooled to disk as they come: memory holds about 1 MB of each request until its films are decoded.
     async with request.form(max_files=web.settings.max_films_per_request, max_fields=50) as form:
         uploads, facts = _uploads(form), _facts(form)
-        ingested = await asyncio.to_thread(ingest, web, uploads, facts)
-    return await asyncio.to_thread(_answer, web, ingested)
+        loop = asyncio.get_running_loop()
+        ingested = await loop.run_in_executor(web.ingesters, ingest, web, uploads, facts)
+    return await run_in_threadpool(_answer, web, ingested)
 
 
 def _answer(web: Web, ingested: Ingested) -> JSONResponse:

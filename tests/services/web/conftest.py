@@ -1,0 +1,37 @@
+"""A reading room per test, on both databases, with a tiny release that is made once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.releases import make_tiny_release
+from tests.services.web.room import Room, open_room
+
+
+@pytest.fixture(scope="session")
+def tiny_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a release whose finding k fires for a film whose k-th block is bright."""
+    return make_tiny_release(tmp_path_factory.mktemp("releases") / "tiny").folder
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Empty: SQLite in the data folder; else a fresh PostgreSQL database."""
+    return "" if request.param == "sqlite" else str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def any_room(tmp_path: Path, tiny_release: Path, database_url: str) -> Iterator[Room]:
+    """A reading room on each database."""
+    with open_room(tmp_path, tiny_release, database_url=database_url) as room:
+        yield room
+
+
+@pytest.fixture
+def room(tmp_path: Path, tiny_release: Path) -> Iterator[Room]:
+    """A reading room on SQLite."""
+    with open_room(tmp_path, tiny_release) as opened:
+        yield opened
