@@ -37,7 +37,10 @@ def configure_logging(level: str = "info", style: str = "auto") -> None:
         structlog.processors.format_exc_info,
     ]
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if text else structlog.processors.JSONRenderer()
+        # Not the default, which prints local variables: a read, a header, a patient.
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if text
+        else structlog.processors.JSONRenderer()
     )
     if text:
         shared.pop()

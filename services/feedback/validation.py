@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Iterator
 from datetime import UTC
 
 from hilum.problems import Problem
@@ -22,7 +24,20 @@ def valid_key(key: str | None) -> str:
     return key
 
 
+def _texts(read: ReadIn) -> Iterator[str]:
+    yield from (read.study_uid, read.reader, read.site, read.comment, read.release_digest or "")
+    yield from itertools.chain(read.film_uids, read.findings, read.labels, read.present)
+
+
+def _storable(text: str) -> bool:
+    """JSON can say what neither PostgreSQL nor UTF-8 can keep."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def _defects(read: ReadIn) -> list[str]:
+    if not all(map(_storable, _texts(read))):
+        # Named no further: what can't be stored can't be answered either.
+        return ["a text holds a NUL character or half a surrogate pair"]
     defects = []
     named = set(read.findings)
     if len(named) != len(read.findings):
@@ -38,9 +53,6 @@ def _defects(read: ReadIn) -> list[str]:
             read.read_at.astimezone(UTC)
         except OverflowError:
             defects.append("read_at is no time of this world")
-    texts = [read.study_uid, read.reader, read.site, read.comment, read.release_digest or "", *read.film_uids]
-    if any("\0" in text for text in [*texts, *read.findings]):
-        defects.append("a text holds a NUL character")
     if not all(read.film_uids):
         defects.append("film_uids holds an empty one")
     return defects
