@@ -18,9 +18,7 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/studies/{uid}")
-def study(
-    web: WebDep, uid: str, again: Annotated[str, Query()] = "", saved: Annotated[str, Query()] = ""
-) -> Response:
+def study(web: WebDep, uid: str, again: Annotated[str, Query()] = "", saved: Annotated[str, Query()] = "") -> Response:
     """An unread study with its form; a read one with its read beside the answer; `again`: to read it anew."""
     with web.read() as session:
         detail = get_study(session, uid, reader=web.reader)

@@ -43,7 +43,10 @@ def clock(then: datetime, now: datetime | None = None) -> str:
 
 
 def percent(probability: float) -> str:
-    """A probability in whole per cent; the space before % does not break; never "0 %" or "100 %", which would claim certainty."""
+    """A probability in whole per cent, with a space that does not break.
+
+    Never "0 %" or "100 %", which would claim certainty.
+    """
     if probability < 0.005:
         return "<1\u00a0%"
     if probability > 0.995:

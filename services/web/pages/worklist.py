@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Annotated, get_args
 
 from fastapi import APIRouter, Header, Query
+from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, Response
@@ -25,7 +26,6 @@ from services.web.worklist import ListStatus, list_studies, summarise
 
 router = APIRouter(include_in_schema=False)
 PAGE = 50
-Text = Annotated[str, Query(max_length=4096)]
 
 
 @dataclass(frozen=True)
@@ -58,25 +58,50 @@ def _history(session: Session, studies: tuple[StudyRow, ...]) -> list[HistoryLin
     return lines
 
 
+class ListQuery(BaseModel):
+    """What the address of a list can say. A hand-typed filter that is none shows everything unread: a list must never
+    be empty by mistake.
+    """
+
+    status: Annotated[str, Field(max_length=32)] = "unread"
+    band: Annotated[str, Field(max_length=32)] = ""
+    q: Annotated[str, Field(max_length=256)] = ""
+    cursor: Annotated[str, Field(max_length=4096)] = ""
+    trail: Annotated[str, Field(max_length=16384)] = ""
+    part: Annotated[str, Field(max_length=32)] = ""
+
+    @property
+    def list_status(self) -> ListStatus:
+        """Which studies; what is read has its own page."""
+        return next((s for s in get_args(ListStatus) if s == self.status and s != "read"), "unread")
+
+    @property
+    def in_band(self) -> Band | None:
+        """The band asked for."""
+        return next((b for b in get_args(Band) if b == self.band), None)
+
+    @property
+    def filters(self) -> dict[str, str]:
+        """The part of the address that stays from page to page."""
+        status = "" if self.list_status == "unread" else self.list_status
+        return {"status": status, "band": self.in_band or "", "q": self.q}
+
+
 @router.get("/")
 def worklist(
-    web: WebDep,
-    status: Text = "unread",
-    band: Text = "",
-    q: Text = "",
-    cursor: Text = "",
-    trail: Annotated[str, Query(max_length=8192)] = "",
-    part: Text = "",
-    if_none_match: Annotated[str | None, Header()] = None,
+    web: WebDep, asked: Annotated[ListQuery, Query()], if_none_match: Annotated[str | None, Header()] = None
 ) -> Response:
     """The worklist, earliest due first. `part=list`: the list alone, for a page that refreshes itself."""
-    # A hand-typed filter that is none shows everything unread: a list must never be empty by mistake.
-    chosen: ListStatus = next((s for s in get_args(ListStatus) if s == status and s != "read"), "unread")
-    in_band: Band | None = next((b for b in get_args(Band) if b == band), None)
     now = datetime.now(UTC)
     with web.read() as session:
         studies = list_studies(
-            session, reader=web.reader, status=chosen, band=in_band, text=q, cursor=cursor or None, limit=PAGE
+            session,
+            reader=web.reader,
+            status=asked.list_status,
+            band=asked.in_band,
+            text=asked.q,
+            cursor=asked.cursor or None,
+            limit=PAGE,
         )
         context = {
             **shell(web, session),
@@ -84,13 +109,13 @@ def worklist(
             "summary": summarise(session, reader=web.reader, now=now),
             "studies": studies.studies,
             "now": now,
-            "status": chosen,
-            "band": in_band or "",
-            "q": q,
-            "filtered": bool(q or in_band or chosen != "unread" or cursor),
-            "pager": pager("/", _filters(chosen, in_band, q), cursor, trail, studies.next_cursor),
+            "status": asked.list_status,
+            "band": asked.in_band or "",
+            "q": asked.q,
+            "filtered": bool(any(asked.filters.values()) or asked.cursor),
+            "pager": pager("/", asked.filters, asked.cursor, asked.trail, studies.next_cursor),
         }
-    if part != "list":
+    if asked.part != "list":
         return page("worklist.html", **context)
     # What the browser keeps true by itself, the passing of time, is not in the tag.
     tag = f'"{sha256(repr((context["studies"], context["summary"], context["pager"])).encode()).hexdigest()[:16]}"'
@@ -100,26 +125,18 @@ def worklist(
     return HTMLResponse(html, headers={"etag": tag, "cache-control": "no-store"})
 
 
-def _filters(status: str, band: str | None, q: str) -> dict[str, str]:
-    return {"status": "" if status == "unread" else status, "band": band or "", "q": q}
-
-
 @router.get("/history")
-def history(
-    web: WebDep, q: Text = "", cursor: Text = "", trail: Annotated[str, Query(max_length=8192)] = ""
-) -> Response:
+def history(web: WebDep, asked: Annotated[ListQuery, Query()]) -> Response:
     """What was read, newest first."""
     with web.read() as session:
         studies = list_studies(
-            session, reader=web.reader, status="read", text=q, cursor=cursor or None, limit=PAGE
+            session, reader=web.reader, status="read", text=asked.q, cursor=asked.cursor or None, limit=PAGE
         )
         return page(
             "history.html",
             **shell(web, session),
             place="history",
             lines=_history(session, studies.studies),
-            q=q,
-            pager=pager("/history", {"q": q}, cursor, trail, studies.next_cursor),
+            q=asked.q,
+            pager=pager("/history", {"q": asked.q}, asked.cursor, asked.trail, studies.next_cursor),
         )
-
-
