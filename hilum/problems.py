@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 MEDIA_TYPE = "application/problem+json"
 log = structlog.get_logger("hilum.problems")
@@ -69,6 +70,11 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
     return Problem(422, "invalid-request", f"{first['where']}: {first['problem']}", fields=fields).response()
 
 
+async def _left(_: Request, __: Exception) -> JSONResponse:
+    """Nobody reads this answer; without it the log would call the sender's leaving an error of the service."""
+    return Problem(400, "sender-left", "The sender left before the request was complete.").response()
+
+
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("unexpected error", path=request.url.path, exc_info=error)
     return Problem(500, "internal-error", "An unexpected error; it is in the service's log.").response()
@@ -79,4 +85,5 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(ClientDisconnect, _left)
     app.add_exception_handler(Exception, _unexpected)

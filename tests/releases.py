@@ -1,7 +1,9 @@
-"""Tiny real releases for tests: an ONNX graph of five nodes that sees which block of a 4 x 4 grid is bright.
+"""Tiny real releases for tests: an ONNX graph of a few nodes that sees which block of a 4 x 4 grid is bright.
 
 Finding k fires for a film whose k-th block is bright (`pattern_film(k)`), so that a test sees at once when a name and
-a probability do not belong together. Everything else (hashes, signature, calibration, domain, golden film) is real.
+a probability do not belong together. Its embedding also holds how rough the film is, so that pure noise
+(`noise_film()`) is out of its domain while patterns and real films are not. Everything else (hashes, signature,
+calibration, domain, golden film) is real.
 """
 
 from __future__ import annotations
@@ -70,12 +72,19 @@ def tiny_model(findings: Sequence[str], gain: float = GAIN, spec: InputSpec | No
         helper.make_node("Mul", ["pooled", "blocks"], ["activation"]),
         helper.make_node("ReduceMean", ["activation"], ["mean"], axes=[2, 3], keepdims=0),
         helper.make_node("Add", ["mean", "bias"], ["logits"]),
-        helper.make_node("Flatten", ["pooled"], ["embedding"], axis=1),
+        helper.make_node("AveragePool", ["film"], ["smooth"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        helper.make_node("Sub", ["film", "smooth"], ["rough"]),
+        helper.make_node("Abs", ["rough"], ["roughness"]),
+        helper.make_node("GlobalAveragePool", ["roughness"], ["one"]),
+        helper.make_node("Mul", ["one", "gain"], ["texture"]),
+        helper.make_node("Flatten", ["pooled"], ["places"], axis=1),
+        helper.make_node("Flatten", ["texture"], ["grain"], axis=1),
+        helper.make_node("Concat", ["places", "grain"], ["embedding"], axis=1),
     ]
     shapes = {
         "logits": ["batch", width],
         "activation": ["batch", width, GRID, GRID],
-        "embedding": ["batch", GRID * GRID],
+        "embedding": ["batch", GRID * GRID + 1],
     }
     graph = helper.make_graph(
         nodes,
@@ -85,6 +94,7 @@ def tiny_model(findings: Sequence[str], gain: float = GAIN, spec: InputSpec | No
         [
             numpy_helper.from_array(blocks, "blocks"),
             numpy_helper.from_array(np.full(width, BIAS, dtype=np.float32), "bias"),
+            numpy_helper.from_array(np.full((1, 1, 1, 1), 20.0, dtype=np.float32), "gain"),
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -100,13 +110,22 @@ def _run(model: bytes, films: Sequence[npt.NDArray[np.uint8]]) -> list[npt.NDArr
     return list(session.run(["logits", "embedding"], {"film": batch}))
 
 
+def noise_film(side: int = 256) -> bytes:
+    """The PNG file of pure noise: out of a tiny release's domain."""
+    return png(np.random.default_rng(5).integers(0, 256, (side, side), dtype=np.uint8))
+
+
 def _training_films(count: int) -> list[npt.NDArray[np.uint8]]:
-    """Patterns with noise: what the domain statistics of a tiny release are fitted on."""
+    """Patterns and blotches, more or less grainy: what the domain statistics of a tiny release are fitted on."""
     rng = np.random.default_rng(3)
-    return [
-        np.clip(pattern(k % (GRID * GRID)) + rng.normal(0, 12, (256, 256)), 0, 255).astype(np.uint8)
-        for k in range(count)
-    ]
+    films = []
+    for k in range(count):
+        coarse = rng.integers(20, 235, (GRID, GRID), dtype=np.uint8)
+        blotches = Image.fromarray(coarse).resize((256, 256), Image.Resampling.BILINEAR)
+        film = pattern(k // 2 % (GRID * GRID)) if k % 2 else np.asarray(blotches)
+        grain = np.asarray(Image.fromarray(rng.normal(0, 1, (128, 128))).resize((256, 256)))
+        films.append(np.clip(film + rng.uniform(2, 14) * grain, 0, 255).astype(np.uint8))
+    return films
 
 
 def tiny_draft(findings: Sequence[str], golden: dict[str, float], **variant: Any) -> dict[str, Any]:
@@ -142,7 +161,7 @@ def tiny_draft(findings: Sequence[str], golden: dict[str, float], **variant: Any
                 "critical_margin": 1.0,
                 "domain": {
                     "file": "domain.npz",
-                    "threshold": 50.0,
+                    "threshold": 2.5,
                     "false_refusal": {"value": 0.0, "low": 0.0, "high": 0.01},
                 },
                 "golden": golden,
@@ -182,7 +201,7 @@ def make_tiny_release(
         name: min(float(1 / (1 + np.exp(-logit))) + golden_shift, 1.0)
         for name, logit in zip(findings, logits[0], strict=True)
     }
-    domain.write(domain.fit(_run(sound, _training_films(64))[1], components=8), folder / "domain.npz")
+    domain.write(domain.fit(_run(sound, _training_films(96))[1], components=12), folder / "domain.npz")
     (folder / "evaluation.json").write_text("{}\n", encoding="utf-8")
     (folder / "MODEL_CARD.md").write_text("# A tiny release for tests\n", encoding="utf-8")
     draft = {**tiny_draft(findings, golden, **variant), "version": version}
@@ -199,6 +218,7 @@ __all__ = [
     "ALERT",
     "FINDINGS",
     "make_tiny_release",
+    "noise_film",
     "pattern",
     "pattern_film",
     "png",

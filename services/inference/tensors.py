@@ -78,7 +78,9 @@ def _batch(scorer: Scorer, tensors: list[TensorIn], max_batch_size: int) -> Arra
     if not 1 <= tensor.shape[0] <= max_batch_size:
         raise BadTensor(f"One request takes 1 to {max_batch_size} films.")
     try:
-        values = np.asarray(tensor.data, dtype=np.float32)
+        # Through float64: a number beyond FP32 becomes infinite there and is refused below.
+        with np.errstate(over="ignore"):
+            values = np.asarray(tensor.data, dtype=np.float64).astype(np.float32)
     except (TypeError, ValueError, OverflowError):
         raise BadTensor(f"The data of '{INPUT}' are not numbers in rows of one length.") from None
     if values.size != int(np.prod(tensor.shape)):
