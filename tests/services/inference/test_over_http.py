@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -70,8 +71,6 @@ def test_many_callers_at_once_each_get_their_own_films_answer(server: Served) ->
 
 
 def _base64(k: int) -> str:
-    import base64
-
     return base64.b64encode(pattern_film(k)).decode()
 
 
