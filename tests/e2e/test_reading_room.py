@@ -133,9 +133,9 @@ def test_the_whole_path_of_a_film_from_upload_to_export(page: Page, open_room: R
     page.get_by_role("link", name="History").click()
     expect(page.locator("#rows tr")).to_have_count(1)
     expect(page.locator("#rows tr").first).to_contain_text("absent")
-    (row,) = exported(open_room, page, first)
+    (kept,) = exported(open_room, page, first)
     names = [str(item["name"]) for item in open_room.study(first)["findings"]]  # type: ignore[attr-defined]
-    assert [row[name] for name in names] == ["0"] * len(names)
+    assert [kept[name] for name in names] == ["0"] * len(names)
 
     page.get_by_role("link", name="Pneumonia").click()
     expect(page.locator("#rows tr")).to_have_count(4)

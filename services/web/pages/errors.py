@@ -42,6 +42,7 @@ def _as_page(response: Response, reader: str) -> Response:
         place="error",
         reader=reader,
         release=None,
+        binary="",
     )
 
 

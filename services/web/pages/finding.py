@@ -14,7 +14,7 @@ from services.web.context import Web, WebDep
 from services.web.findings import list_by_finding
 from services.web.pages.bars import Bar, bar
 from services.web.pages.pager import pager
-from services.web.pages.render import page, shell
+from services.web.pages.render import BINARY, page, shell
 from services.web.releases import newest_model
 from services.web.studies import get_study
 from services.web.views import StudyRow
@@ -61,7 +61,7 @@ def _view(web: Web, name: str, cursor: str, trail: str) -> Response:
 @router.get("/pneumonia")
 def pneumonia(web: WebDep) -> Response:
     """The binary view that most ask for."""
-    return _view(web, "Pneumonia", "", "")
+    return _view(web, BINARY, "", "")
 
 
 @router.get("/findings")

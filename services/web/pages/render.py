@@ -19,6 +19,8 @@ from services.web.pages import bars, words
 from services.web.pages.assets import assets
 from services.web.releases import newest_model
 
+# The finding whose binary view has its own place in the header, where the release scores it.
+BINARY = "Pneumonia"
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 
 
@@ -67,9 +69,10 @@ def environment() -> Environment:
 
 
 def shell(web: Web, session: Session) -> dict[str, Any]:
-    """What the frame of every page shows: who reads, and which release answers."""
+    """What the frame of every page shows: who reads, which release answers, and whether its binary view has a page."""
     model = newest_model(session)
-    return {"reader": web.reader, "release": model.release if model else None}
+    binary = model is None or any(item.name == BINARY for item in model.findings)
+    return {"reader": web.reader, "release": model.release if model else None, "binary": BINARY if binary else ""}
 
 
 def page(name: str, *, status_code: int = 200, headers: dict[str, str] | None = None, **context: Any) -> HTMLResponse:
