@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+import hilum.imaging  # noqa: F401 - before pydicom, which would load GDCM into this process
 from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.real import cannot_start
 from tests.fixtures.seaweed import ACCESS_KEY, SECRET_KEY, SeaweedServer

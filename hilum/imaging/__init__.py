@@ -1,5 +1,6 @@
 """Films: decoding, preprocessing, rendering."""
 
+import hilum.imaging.without_gdcm  # noqa: F401 - before pydicom
 from hilum.imaging.decode import decode
 from hilum.imaging.errors import (
     BadFilm,

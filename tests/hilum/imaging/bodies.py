@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from functools import cache
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import gdcm
 import numpy as np
 import numpy.typing as npt
 import pydicom
@@ -119,20 +120,27 @@ def compressed(film: Dataset, syntax: str) -> bytes:
     return written(film)
 
 
-def compressed_by_gdcm(body: bytes, syntax: int, folder: Path) -> bytes:
-    """`body` in the transfer syntax that gdcm.TransferSyntax calls `syntax`."""
+GDCM_ENCODER = """
+import sys, gdcm
+syntax, before, after = sys.argv[1:]
+reader = gdcm.ImageReader()
+reader.SetFileName(before)
+assert reader.Read()
+change = gdcm.ImageChangeTransferSyntax()
+change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(syntax)))
+change.SetInput(reader.GetImage())
+assert change.Change()
+writer = gdcm.ImageWriter()
+writer.SetFileName(after)
+writer.SetFile(reader.GetFile())
+writer.SetImage(change.GetOutput())
+assert writer.Write()
+"""
+
+
+def compressed_by_gdcm(body: bytes, syntax: str, folder: Path) -> bytes:
+    """`body` in the transfer syntax `syntax` (a UID); in a process of its own, see hilum/imaging/without_gdcm.py."""
     before, after = folder / "before.dcm", folder / "after.dcm"
     before.write_bytes(body)
-    reader = gdcm.ImageReader()
-    reader.SetFileName(str(before))
-    assert reader.Read()
-    change = gdcm.ImageChangeTransferSyntax()
-    change.SetTransferSyntax(gdcm.TransferSyntax(syntax))
-    change.SetInput(reader.GetImage())
-    assert change.Change()
-    writer = gdcm.ImageWriter()
-    writer.SetFileName(str(after))
-    writer.SetFile(reader.GetFile())
-    writer.SetImage(change.GetOutput())
-    assert writer.Write()
+    subprocess.run([sys.executable, "-I", "-c", GDCM_ENCODER, syntax, str(before), str(after)], check=True)
     return after.read_bytes()

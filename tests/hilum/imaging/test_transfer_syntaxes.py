@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import gdcm
 import numpy as np
 import pydicom
 import pytest
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    JPEG2000,
     DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
     HTJ2KLossless,
+    ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
     JPEGLSLossless,
+    JPEGLSNearLossless,
     RLELossless,
 )
 
@@ -34,18 +43,17 @@ from tests.hilum.imaging.bodies import (
     written,
 )
 
-SYNTAX = gdcm.TransferSyntax
 BY_GDCM = {
-    "JPEG lossless, any predictor": SYNTAX.JPEGLosslessProcess14,
-    "JPEG lossless, first order": SYNTAX.JPEGLosslessProcess14_1,
-    "JPEG-LS lossless": SYNTAX.JPEGLSLossless,
-    "JPEG-LS near lossless": SYNTAX.JPEGLSNearLossless,
-    "JPEG 2000 lossless": SYNTAX.JPEG2000Lossless,
-    "JPEG 2000": SYNTAX.JPEG2000,
-    "RLE": SYNTAX.RLELossless,
-    "deflated": SYNTAX.DeflatedExplicitVRLittleEndian,
-    "implicit": SYNTAX.ImplicitVRLittleEndian,
-    "big endian": SYNTAX.ExplicitVRBigEndian,
+    "JPEG lossless, any predictor": JPEGLossless,
+    "JPEG lossless, first order": JPEGLosslessSV1,
+    "JPEG-LS lossless": JPEGLSLossless,
+    "JPEG-LS near lossless": JPEGLSNearLossless,
+    "JPEG 2000 lossless": JPEG2000Lossless,
+    "JPEG 2000": JPEG2000,
+    "RLE": RLELossless,
+    "deflated": DeflatedExplicitVRLittleEndian,
+    "implicit": ImplicitVRLittleEndian,
+    "big endian": ExplicitVRBigEndian,
 }
 # Every file there is, by name; a file of both places is taken from pydicom itself.
 FILES = {path.name: path for folder in (pydicom_data(), PYDICOM) for path in sorted(folder.glob("*")) if path.is_file()}
@@ -87,9 +95,9 @@ def test_a_film_encoded_by_pydicom_comes_back_exactly(syntax: str, bits: int) ->
 
 @pytest.mark.parametrize(
     ("bits", "syntax"),
-    [(8, SYNTAX.JPEGBaselineProcess1), (8, SYNTAX.JPEGExtendedProcess2_4), (12, SYNTAX.JPEGExtendedProcess2_4)],
+    [(8, JPEGBaseline8Bit), (8, JPEGExtended12Bit), (12, JPEGExtended12Bit)],
 )
-def test_a_lossy_jpeg_film_comes_back_closely_and_says_so(bits: int, syntax: int, tmp_path: Path) -> None:
+def test_a_lossy_jpeg_film_comes_back_closely_and_says_so(bits: int, syntax: str, tmp_path: Path) -> None:
     body = written(film_of(bits))
     film = decode(compressed_by_gdcm(body, syntax, tmp_path))
     assert film.lossy
@@ -111,12 +119,16 @@ def test_high_throughput_jpeg_2000_is_read(bits: int, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMPARED)
-def test_stored_values_are_those_that_pydicom_reads(name: str) -> None:
+def test_stored_values_are_those_that_pydicom_reads(name: str, tmp_path: Path) -> None:
     body = FILES[name].read_bytes()
     part10 = read_part10(body, TAGS, Limits())
     geometry = read_geometry(part10.dataset, Limits())
     ours = stored_values(part10.dataset, part10.transfer_syntax_uid, geometry)
-    assert np.array_equal(ours, pydicom.dcmread(FILES[name]).pixel_array)
+    # In a process of its own: there pydicom may use GDCM.
+    code = "import sys, numpy, pydicom; numpy.save(sys.argv[2], pydicom.dcmread(sys.argv[1]).pixel_array)"
+    saved = tmp_path / "pixels.npy"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(FILES[name]), str(saved)], check=True)
+    assert np.array_equal(ours, np.load(saved))
 
 
 def test_12_bit_lossy_jpeg_agrees_with_the_lossless_file_of_the_same_picture() -> None:
@@ -184,12 +196,3 @@ def test_threads_get_the_same_pixels_as_one_after_the_other(tmp_path: Path) -> N
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(lambda body: decode(body).pixels, bodies * 4))
     assert all(np.array_equal(pixels, alone[n % len(bodies)]) for n, pixels in enumerate(together))
-
-
-def test_a_stream_on_which_gdcm_aborts_is_only_a_damaged_film(tmp_path: Path) -> None:
-    body = bytearray(compressed_by_gdcm(written(film_of(12)), SYNTAX.JPEGLosslessProcess14_1, tmp_path))
-    tables = body.index(b"\xff\xc4")
-    body[tables + 5 : tables + 21] = b"\xff" * 16
-    with pytest.raises(BadFilm) as caught:
-        decode(bytes(body))
-    assert caught.value.status == 400
