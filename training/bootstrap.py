@@ -29,9 +29,7 @@ def samples(
     """The plain `figure` and its value in `count` draws; `figure` maps weights (D, N) to (D,)."""
     point = float(figure(np.ones((1, len(patients))))[0])
     step = max(1, _BLOCK // max(1, len(patients)))
-    blocks = [
-        figure(draws(patients, min(step, count - start), seed + start)) for start in range(0, count, step)
-    ]
+    blocks = [figure(draws(patients, min(step, count - start), seed + start)) for start in range(0, count, step)]
     return point, np.concatenate(blocks)
 
 

@@ -128,9 +128,7 @@ def calibrate(
     seed: int,
 ) -> tuple[FindingSpec, ...]:
     """Specs of all findings; `logits` and `labels` are (N, K)."""
-    return tuple(
-        finding_spec(name, logits[:, k], labels[:, k], patients, count, seed) for k, name in enumerate(names)
-    )
+    return tuple(finding_spec(name, logits[:, k], labels[:, k], patients, count, seed) for k, name in enumerate(names))
 
 
 def probabilities_of(specs: tuple[FindingSpec, ...], logits: Array) -> Array:

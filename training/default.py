@@ -62,9 +62,7 @@ def train_release(recipe: Recipe, paths: RunPaths, console: Console) -> Release:
             run=f"{recipe.name}-{recipe.version}-{created:%Y%m%dT%H%M%SZ}",
             commit=commit(),
             created=created.isoformat(timespec="seconds"),
-            data_digest=digest(
-                films, lambda p: split_of(p, recipe.salt), lambda p: patient_hash(p, recipe.salt)
-            ),
+            data_digest=digest(films, lambda p: split_of(p, recipe.salt), lambda p: patient_hash(p, recipe.salt)),
         )
         network = Ensemble(networks, recipe.size)
         release = build(recipe, network, findings, parts, origin, key, paths.release, bars.stage(parts))
@@ -75,8 +73,12 @@ def train_release(recipe: Recipe, paths: RunPaths, console: Console) -> Release:
 def main(arguments: list[str] | None = None) -> int:
     """Command line; 2 where the data, the recipe or the weights are wrong."""
     parser = argparse.ArgumentParser(prog="python -m training.default", description=__doc__)
-    parser.add_argument("--recipe", type=Path, default=CONFIGS / "default.toml", help="a TOML file as in training/configs")
-    parser.add_argument("--tiny", action="store_true", help="a few steps of a small network: shows that everything runs")
+    parser.add_argument(
+        "--recipe", type=Path, default=CONFIGS / "default.toml", help="a TOML file, as in training/configs"
+    )
+    parser.add_argument(
+        "--tiny", action="store_true", help="a few steps of a small network: proves the path"
+    )
     parser.add_argument("--data", type=Path, help=f"folder with nih128/ and kermany224/ (else {DATA_SETTING})")
     parser.add_argument("--release", type=Path, default=ROOT / "models" / "default", help="folder to write")
     parser.add_argument("--trusted-keys", type=Path, default=ROOT / "models" / "trusted-keys.txt")

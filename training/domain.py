@@ -69,19 +69,24 @@ def _photographs() -> Iterator[Pixels]:
                 yield np.asarray(image.convert("L"), dtype=np.float32) / 255.0
 
 
+# Where packages keep their test films; `data_store` is pydicom-data's.
+DICOM_FOLDERS = {"data_store": "data", "pydicom": "data/test_files"}
+
+
 def _dicom(prefixes: tuple[str, ...]) -> Callable[[], Iterator[Pixels]]:
     def films() -> Iterator[Pixels]:
         import pydicom  # noqa: PLC0415
 
         # The folders of pydicom and pydicom-data themselves: pydicom's own look-up fetches what it does not find.
-        folders = [resources.files("data_store") / "data", resources.files("pydicom") / "data/test_files"]
+        packages = [(name, folder) for name, folder in DICOM_FOLDERS.items() if find_spec(name) is not None]
+        folders = [resources.files(name) / folder for name, folder in packages]
         for file in sorted(path for folder in folders for path in Path(str(folder)).glob("*.dcm")):
             if not file.name.startswith(prefixes):
                 continue
             try:
                 dataset = pydicom.dcmread(file)
                 pixels = np.asarray(dataset.pixel_array, dtype=np.float32)
-            except Exception:  # noqa: BLE001, S112 - a test file may be broken on purpose or need a codec
+            except Exception:  # noqa: S112 - a test file may be broken on purpose or need a codec
                 continue
             if pixels.ndim == 2 and np.ptp(pixels) > 0:
                 scaled = (pixels - pixels.min()) / np.ptp(pixels)
@@ -101,9 +106,7 @@ OUTSIDERS: dict[str, Callable[[], Iterator[Pixels]]] = {
 }
 
 
-def try_outsiders(
-    session: ort.InferenceSession, spec: InputSpec, domain: Domain
-) -> dict[str, dict[str, float | int]]:
+def try_outsiders(session: ort.InferenceSession, spec: InputSpec, domain: Domain) -> dict[str, dict[str, float | int]]:
     """Per group of `OUTSIDERS`: how many images, how many are refused, and the smallest distance."""
     report: dict[str, dict[str, float | int]] = {}
     for group, films in OUTSIDERS.items():

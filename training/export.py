@@ -52,8 +52,6 @@ def export(network: Ensemble, findings: tuple[str, ...], spec: InputSpec, path: 
     )
     model = onnx.load_from_string(stream.getvalue())
     halve_weights(model)
-    helper.set_model_props(
-        model, {"findings": json.dumps(findings), "input": json.dumps(spec.model_dump(mode="json"))}
-    )
+    helper.set_model_props(model, {"findings": json.dumps(findings), "input": json.dumps(spec.model_dump(mode="json"))})
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, str(path))

@@ -75,7 +75,7 @@ class Averaged:
         self.decay = decay
         self.steps = 0
 
-    @torch.no_grad()
+    @torch.no_grad()  # type: ignore[untyped-decorator]
     def update(self, network: FilmNet) -> None:
         """Draw the average towards `network`; early on the average is short, so that the start is forgotten."""
         self.steps += 1
@@ -159,4 +159,5 @@ def fit(
         report(step + 1, len(batches), smoothed)
         watch(step + 1, len(batches), averaged.network)
     averaged.network.freeze_first(0)
-    return averaged.network.to(memory_format=torch.contiguous_format)
+    final: FilmNet = averaged.network.to(memory_format=torch.contiguous_format)
+    return final

@@ -17,9 +17,7 @@ def positive_weights(labels: Labels, power: float, limit: float) -> torch.Tensor
     return torch.tensor(weights, dtype=torch.float32).clamp(1.0, limit)
 
 
-def masked_loss(
-    logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor, smoothing: float
-) -> torch.Tensor:
+def masked_loss(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor, smoothing: float) -> torch.Tensor:
     """Binary cross-entropy of `logits` (B, K) over known `labels` (B, K; 1, 0, UNKNOWN), divided by B * K.
 
     An unknown label gives no gradient at all. `smoothing` draws targets towards one half.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -77,9 +77,7 @@ def train_members(
     return networks
 
 
-def _follow(
-    processes: list[BaseProcess], messages: Any, report: Callable[[int, int, int, float], None]
-) -> None:
+def _follow(processes: Sequence[BaseProcess], messages: Any, report: Callable[[int, int, int, float], None]) -> None:
     done: set[int] = set()
     while len(done) < len(processes):
         try:

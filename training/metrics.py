@@ -14,7 +14,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 def _share(part: Array, whole: Array) -> Array:
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    return np.asarray(np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0))
 
 
 def auroc(scores: Array, present: Mask, weights: Array) -> Array:

