@@ -118,17 +118,27 @@ def test_high_throughput_jpeg_2000_is_read(bits: int, name: str) -> None:
     assert np.array_equal(decode(written(film)).pixels, reference)
 
 
+@pytest.fixture(scope="module")
+def read_by_pydicom(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pixels of `COMPARED` as pydicom reads them, in a process of its own: there it may use GDCM."""
+    folder = tmp_path_factory.mktemp("pydicom")
+    code = (
+        "import sys, numpy, pydicom, pathlib\n"
+        "for path in map(pathlib.Path, sys.argv[2:]):\n"
+        "    numpy.save(f'{sys.argv[1]}/{path.name}.npy', pydicom.dcmread(path).pixel_array)\n"
+    )
+    paths = [str(FILES[name]) for name in COMPARED]
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(folder), *paths], check=True)
+    return folder
+
+
 @pytest.mark.parametrize("name", COMPARED)
-def test_stored_values_are_those_that_pydicom_reads(name: str, tmp_path: Path) -> None:
+def test_stored_values_are_those_that_pydicom_reads(name: str, read_by_pydicom: Path) -> None:
     body = FILES[name].read_bytes()
     part10 = read_part10(body, TAGS, Limits())
     geometry = read_geometry(part10.dataset, Limits())
     ours = stored_values(part10.dataset, part10.transfer_syntax_uid, geometry)
-    # In a process of its own: there pydicom may use GDCM.
-    code = "import sys, numpy, pydicom; numpy.save(sys.argv[2], pydicom.dcmread(sys.argv[1]).pixel_array)"
-    saved = tmp_path / "pixels.npy"
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(FILES[name]), str(saved)], check=True)
-    assert np.array_equal(ours, np.load(saved))
+    assert np.array_equal(ours, np.load(read_by_pydicom / f"{name}.npy"))
 
 
 def test_12_bit_lossy_jpeg_agrees_with_the_lossless_file_of_the_same_picture() -> None:
