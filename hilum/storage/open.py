@@ -7,7 +7,6 @@ from urllib.parse import unquote, urlsplit
 
 from hilum.storage.blobs import Blobs
 from hilum.storage.files import FileBlobs
-from hilum.storage.s3 import S3Blobs
 
 
 def open_blobs(url: str, s3_endpoint: str = "") -> Blobs:
@@ -19,5 +18,8 @@ def open_blobs(url: str, s3_endpoint: str = "") -> Blobs:
     if parts.scheme == "file" and parts.netloc in {"", "localhost"} and parts.path.startswith("/"):
         return FileBlobs(Path(unquote(parts.path)))
     if parts.scheme == "s3" and parts.netloc:
+        # Imported where it is used: boto3 takes longer to load than all else here, and a laptop has no S3.
+        from hilum.storage.s3 import S3Blobs  # noqa: PLC0415
+
         return S3Blobs(parts.netloc, parts.path, s3_endpoint)
     raise ValueError(f"not a store of bytes: {url!r}; file:///folder or s3://bucket/prefix")

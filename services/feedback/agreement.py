@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from hilum.storage import DatabaseUnavailable
 from hilum.wire import ReadIn
-from services.feedback.canonical import parsed
+from services.feedback.canonical import BrokenBody, parsed
 from services.feedback.ledger import Ledger
 
 LABELS = ("finding", "agreement", "release", "blind")
@@ -56,6 +56,8 @@ class AgreementCollector(Collector):
     """Counts the ledger's reads at each scrape, going on from where the last one ended."""
 
     def __init__(self) -> None:
+        # Two locks: a scrape that reads a long ledger must not keep a reader's answer waiting.
+        self._scan = threading.Lock()
         self._lock = threading.Lock()
         self._ledger: Ledger | None = None
         self._sequence = 0
@@ -63,7 +65,7 @@ class AgreementCollector(Collector):
 
     def follow(self, ledger: Ledger | None) -> None:
         """Count `ledger` from its beginning; None counts nothing."""
-        with self._lock:
+        with self._scan, self._lock:
             self._ledger, self._sequence, self._counts = ledger, 0, Counter()
 
     def leave(self, ledger: Ledger) -> None:
@@ -73,18 +75,21 @@ class AgreementCollector(Collector):
 
     def know(self, read: ReadIn) -> None:
         """Start the series of this read's release at 0 before its first read: `increase` misses a first value."""
-        with self._lock:
-            self._add(series_of(read), 0)
+        self._add(series_of(read), 0)
 
     def catch_up(self) -> None:
         """Count what came since. Raises DatabaseUnavailable."""
-        with self._lock:
+        with self._scan:
             if self._ledger is None:
                 return
             for row in self._ledger.rows(self._sequence):
-                read = parsed(row.body)
-                self._add(series_of(read), 0)
-                self._add(judgements(read), 1)
+                try:
+                    read = parsed(row.body)
+                except BrokenBody:
+                    log.error("a read can't be counted", sequence=row.sequence)
+                else:
+                    self._add(series_of(read), 0)
+                    self._add(judgements(read), 1)
                 self._sequence = row.sequence
 
     def describe(self) -> Iterable[CounterMetricFamily]:
@@ -104,8 +109,9 @@ class AgreementCollector(Collector):
         yield family
 
     def _add(self, series: Iterable[Series], count: int) -> None:
-        for each in series:
-            self._counts[each] += count
+        with self._lock:
+            for each in series:
+                self._counts[each] += count
 
 
 def _family() -> CounterMetricFamily:

@@ -14,6 +14,7 @@ from hilum import __version__, docs_page, problems, telemetry
 from hilum.security import BodyLimit, SameOrigin, SecurityHeaders
 from hilum.storage import DatabaseUnavailable
 from services.feedback.api import export, health, reads
+from services.feedback.canonical import BrokenBody
 from services.feedback.service import SERVICE, Feedback
 from services.feedback.settings import FeedbackSettings
 
@@ -26,6 +27,11 @@ async def _database_away(_: Request, error: Exception) -> JSONResponse:
     log.warning("the database is away", reason=str(error))
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return problems.Problem(503, "database-unavailable", f"{error}; try again.", headers=headers).response()
+
+
+async def _ledger_broken(_: Request, error: Exception) -> JSONResponse:
+    log.error("the ledger is broken", reason=str(error))
+    return problems.Problem(500, "ledger-broken", f"{error}.").response()
 
 
 def create_app(settings: FeedbackSettings) -> FastAPI:
@@ -52,6 +58,7 @@ def create_app(settings: FeedbackSettings) -> FastAPI:
     )
     problems.install(app)
     app.add_exception_handler(DatabaseUnavailable, _database_away)
+    app.add_exception_handler(BrokenBody, _ledger_broken)
     for module in (reads, export, health):
         app.include_router(module.router)
     telemetry.add_metrics_page(app)

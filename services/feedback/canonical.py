@@ -12,6 +12,10 @@ from hilum.wire import ReadIn
 GENESIS = "0" * 64
 
 
+class BrokenBody(ValueError):
+    """A body in the ledger is no read: someone changed it behind the service's back."""
+
+
 def instant(value: datetime) -> str:
     """`value` in UTC to the microsecond, one text per instant."""
     return value.astimezone(UTC).isoformat(timespec="microseconds")
@@ -33,6 +37,9 @@ def link(previous_hash: str, sequence: int, key: str, received_at: datetime, bod
 
 
 def parsed(body: str) -> ReadIn:
-    """A canonical body as a read. Fields that a newer release has written are passed over, not refused."""
-    fields = json.loads(body)
-    return ReadIn.model_validate({name: fields[name] for name in fields if name in ReadIn.model_fields})
+    """A canonical body as a read; raises BrokenBody. Fields that a newer release has written are passed over."""
+    try:
+        fields = json.loads(body)
+        return ReadIn.model_validate({name: fields[name] for name in fields if name in ReadIn.model_fields})
+    except (ValueError, TypeError) as error:
+        raise BrokenBody("a read in the ledger is not what was kept; GET /v1/ledger/check names it") from error

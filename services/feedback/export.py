@@ -1,7 +1,8 @@
 """The training export: one row per film, from the latest read of its study.
 
 Reads are chosen by the time the ledger received them: "until" gives the same rows for ever, and "since" misses none
-that came late. Among those chosen, a study's latest read is the one made last (`read_at`).
+that came late. Among those chosen, a study's latest read is the one made last (`read_at`, but never later than it was
+received: a clock that runs ahead does not win for ever).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 
 from hilum.storage import plain_errors
 from hilum.wire import ReadIn
@@ -55,9 +56,10 @@ def csv_lines(ledger: Ledger, selection: Selection) -> Iterator[str]:
 
 def _latest(ledger: Ledger, selection: Selection) -> tuple[list[int], list[str]]:
     """Sequences of each study's latest read, newest first, and their findings: the newest read's order, then others."""
-    newest = (ReadRow.read_at.desc(), ReadRow.sequence.desc())
+    made = case((ReadRow.read_at < ReadRow.received_at, ReadRow.read_at), else_=ReadRow.received_at)
+    newest = (made.desc(), ReadRow.sequence.desc())
     rank = func.row_number().over(partition_by=ReadRow.study_uid, order_by=newest).label("rank")
-    query = select(ReadRow.sequence, ReadRow.findings, ReadRow.read_at, rank)
+    query = select(ReadRow.sequence, ReadRow.findings, made.label("made"), rank)
     if selection.since is not None:
         query = query.where(ReadRow.received_at >= selection.since)
     if selection.until is not None:
@@ -66,7 +68,7 @@ def _latest(ledger: Ledger, selection: Selection) -> tuple[list[int], list[str]]
     latest = (
         select(chosen.c.sequence, chosen.c.findings)
         .where(chosen.c.rank == 1)
-        .order_by(chosen.c.read_at.desc(), chosen.c.sequence.desc())
+        .order_by(chosen.c.made.desc(), chosen.c.sequence.desc())
     )
     sequences: list[int] = []
     orders: dict[str, None] = {}

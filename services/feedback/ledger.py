@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from hilum.storage import plain_errors, reading, session_factory, writer_lock
 from hilum.wire import ReadIn, ReadOut
-from services.feedback.canonical import GENESIS, canonical, link, parsed
+from services.feedback.canonical import GENESIS, BrokenBody, canonical, link, parsed
 from services.feedback.tables import ReadRow
 
 BATCH = 500
@@ -149,6 +149,9 @@ def _broken(row: ReadRow, sequence: int, previous_hash: str) -> str | None:
         return "it does not go on from the read before it"
     if row.hash != link(previous_hash, row.sequence, row.id, row.received_at, row.body):
         return "its content is not what was hashed"
-    columns = _columns(parsed(row.body))
+    try:
+        columns = _columns(parsed(row.body))
+    except BrokenBody:
+        return "its body is no read"
     changed = [name for name, value in columns.items() if getattr(row, name) != value]
     return f"its columns are not its body: {', '.join(changed)}" if changed else None

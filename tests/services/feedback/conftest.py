@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from hilum.storage import make_engine
 from hilum.wire import ReadIn
 from services.feedback.app import create_app
+from services.feedback.ledger import Ledger
 from services.feedback.settings import FeedbackSettings
 
 Post = Callable[..., Any]
@@ -36,6 +38,14 @@ def client(settings: FeedbackSettings) -> Iterator[TestClient]:
     """The application, started. An unexpected error is a 500 here as for any caller."""
     with TestClient(create_app(settings), raise_server_exceptions=False) as started:
         yield started
+
+
+@pytest.fixture
+def ledger(client: TestClient, database_url: str) -> Iterator[Ledger]:
+    """The ledger behind the application, without HTTP."""
+    engine = make_engine(database_url)
+    yield Ledger(engine)
+    engine.dispose()
 
 
 @pytest.fixture
