@@ -17,6 +17,16 @@ COLOURS = np.array([[255, 214, 102], [255, 140, 40], [226, 30, 30]], dtype=np.fl
 OPACITY = 0.65
 
 
+def _table() -> npt.NDArray[np.uint8]:
+    """RGBA (256, 4) for influence 0..255."""
+    levels = np.linspace(0.0, 1.0, 256)
+    channels = [np.interp(levels, np.linspace(0.0, 1.0, len(COLOURS)), COLOURS[:, k]) for k in range(3)]
+    return np.rint(np.stack([*channels, 255.0 * OPACITY * levels], axis=-1)).astype(np.uint8)
+
+
+TABLE = _table()
+
+
 def influence(scorer: Scorer, outputs: Outputs, index: int) -> npt.NDArray[np.float64]:
     """How much each place of the film speaks for finding `index`: (h, w), 0..1.
 
@@ -36,12 +46,10 @@ def influence(scorer: Scorer, outputs: Outputs, index: int) -> npt.NDArray[np.fl
 def draw(values: npt.NDArray[np.float64]) -> bytes:
     """A PNG (RGBA, 256 x 256) of `values` (h, w) in 0..1, to be stretched over the whole frame; 0 is transparent."""
     coarse = Image.fromarray(values.astype(np.float32))
-    smooth = np.clip(np.asarray(coarse.resize((SIDE, SIDE), Image.Resampling.BILINEAR), dtype=np.float64), 0.0, 1.0)
-    steps = np.linspace(0.0, 1.0, len(COLOURS))
-    channels = [np.interp(smooth, steps, COLOURS[:, channel]) for channel in range(3)]
-    rgba = np.stack([*channels, 255.0 * OPACITY * smooth], axis=-1)
+    smooth = np.asarray(coarse.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+    rgba = TABLE[np.rint(np.clip(smooth, 0.0, 1.0) * 255).astype(np.uint8)]
     stream = BytesIO()
-    Image.fromarray(np.rint(rgba).astype(np.uint8)).save(stream, "PNG", optimize=True)
+    Image.fromarray(rgba).save(stream, "PNG", compress_level=4)
     return stream.getvalue()
 
 
