@@ -37,12 +37,16 @@ def values(dataset: Dataset, tag: int) -> list[object]:
 
 def text(dataset: Dataset, tag: int) -> str:
     """The first value of `tag` as text: without control characters, at most 64 characters."""
+    return _whole_text(dataset, tag)[:MAX_TEXT].strip()
+
+
+def _whole_text(dataset: Dataset, tag: int) -> str:
     found = values(dataset, tag)
     if not found:
         return ""
     first = found[0]
     decoded = first.decode("ascii", "replace") if isinstance(first, bytes) else str(first)
-    return _CONTROL.sub(" ", decoded).strip()[:MAX_TEXT].strip()
+    return _CONTROL.sub(" ", decoded).strip()
 
 
 def code(dataset: Dataset, tag: int) -> str:
@@ -56,9 +60,9 @@ def quotable(value: str) -> str:
 
 
 def uid(dataset: Dataset, tag: int) -> str:
-    """The value of `tag` where it is a UID, else an empty text."""
-    found = text(dataset, tag)
-    return found if _UID.fullmatch(found) else ""
+    """The value of `tag` where it is a UID (digits and points, at most 64), else an empty text."""
+    found = _whole_text(dataset, tag)
+    return found if len(found) <= MAX_TEXT and _UID.fullmatch(found) else ""
 
 
 def number(dataset: Dataset, tag: int) -> float | None:

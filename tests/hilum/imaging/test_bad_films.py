@@ -282,6 +282,11 @@ def test_a_missing_uid_is_refused_and_its_tag_named(keyword: str) -> None:
     assert tag in refused(written(film, enforce_file_format=False), MissingTag, 422)
 
 
+@pytest.mark.parametrize("value", ["", "not a uid", "1.2.abc", "1." * 40 + "1", "1..2 3"])
+def test_a_study_uid_that_is_none_is_refused(value: str) -> None:
+    assert "(0020,000D)" in refused(dicom(StudyInstanceUID=value), MissingTag, 422)
+
+
 @pytest.mark.parametrize("kept", [0.001, 0.2, 0.5, 0.99])
 @pytest.mark.parametrize("syntax", ["native", JPEG2000Lossless, JPEGLSLossless, RLELossless, "deflated"])
 def test_a_truncated_dicom_is_refused(syntax: str, kept: float) -> None:
