@@ -2,7 +2,8 @@
 
     python -m bench.inference [--repeats 200] [--out docs/benchmarks]
 
-Writes `inference-<cpu>.csv`: one row a figure, with what it was measured on and how busy that was. Nothing else should run meanwhile.
+Writes `inference-<cpu>.csv`: one row a figure, with what it was measured on and how busy that was.
+Nothing else should run meanwhile.
 """
 
 from __future__ import annotations

@@ -1,0 +1,87 @@
+"""Logs and request metrics tell what happened and never of whom."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from hilum import problems, telemetry
+
+
+@pytest.fixture
+def client() -> TestClient:
+    inner = FastAPI()
+    problems.install(inner)
+
+    @inner.get("/studies/{uid}")
+    def study(uid: str) -> str:
+        return uid
+
+    @inner.get("/broken")
+    def broken() -> None:
+        raise RuntimeError("broken")
+
+    telemetry.add_metrics_page(inner)
+    inner.add_middleware(telemetry.RequestTelemetry, service="testing")
+    outer = FastAPI()
+    outer.mount("/inner", inner)
+    return TestClient(outer, raise_server_exceptions=False)
+
+
+def test_a_request_is_counted_by_its_route_also_where_the_application_is_mounted(client: TestClient) -> None:
+    client.get("/inner/studies/1.2.3")
+    client.get("/inner/nowhere/1.2.3")
+    client.get("/inner/broken")
+    page = client.get("/inner/metrics").text
+    counts = [line for line in page.splitlines() if line.startswith('hilum_requests_total{method="GET"')]
+    testing = sorted(line for line in counts if 'service="testing"' in line)
+    assert [line.rpartition("route=")[2].split('"')[1] for line in testing if "metrics" not in line] == [
+        "/broken",
+        "/studies/{uid}",
+        "unmatched",
+    ]
+    assert any('status="500"' in line and "/broken" in line for line in testing)
+    assert "1.2.3" not in page
+
+
+LOGGING = """
+import logging, structlog
+from hilum.telemetry import configure_logging
+configure_logging("info", "json")
+patient = "Doe^Jane"
+logging.getLogger("uvicorn.error").info("started")
+logging.getLogger("httpx").info("GET http://x/studies/1.2.3")
+structlog.get_logger("hilum.test").warning("odd film", reason="blank")
+structlog.get_logger("hilum.test").debug("not shown")
+try:
+    raise ValueError("broken")
+except ValueError:
+    structlog.get_logger("hilum.test").exception("unexpected")
+"""
+
+
+def test_every_line_is_json_with_level_time_and_no_local_variables() -> None:
+    done = subprocess.run([sys.executable, "-c", LOGGING], capture_output=True, text=True, check=True)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [line["event"] for line in lines] == ["started", "odd film", "unexpected"]
+    assert all(line["timestamp"].endswith("Z") and line["level"] for line in lines)
+    assert "ValueError: broken" in lines[2]["exception"]
+    assert "Doe" not in done.stderr.replace('patient = "Doe^Jane"', "")
+
+
+def test_in_text_a_traceback_shows_no_local_variables() -> None:
+    text = LOGGING.replace('"json"', '"text"')
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    assert "ValueError" in done.stderr
+    assert "Doe" not in done.stderr
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> None:
+    logging.getLogger("hilum").setLevel(logging.WARNING)
