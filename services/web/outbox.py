@@ -23,6 +23,8 @@ log = structlog.get_logger("hilum.web.outbox")
 ABOUT_THE_READ = frozenset({400, 409, 413, 422})
 # How long a row stays with the process that sends it.
 SENDING_SECONDS = 30.0
+# So many failures in a row are an outage: when it ends, every waiting read goes at once.
+OUTAGE = 3
 Outcome = Literal["delivered", "refused", "unavailable", "idle"]
 
 
@@ -36,12 +38,13 @@ class Outgoing:
 
 
 def take_read(session: Session, now: datetime) -> Outgoing | None:
-    """The read that has waited longest, of those that may be tried now."""
+    """The read that was tried least, the oldest among equals, of those that may be tried now."""
     query = (
         select(Outbox)
         .join(Read, Read.id == Outbox.id)
         .where(Outbox.delivered_at.is_(None), Outbox.refused.is_(None), Outbox.next_try <= now)
-        .order_by(Read.read_at, Read.id)
+        # A read that feedback fails on must not keep it from the others.
+        .order_by(Outbox.attempts, Read.read_at, Read.id)
         .limit(1)
         .with_for_update(skip_locked=True, of=Outbox)
     )
@@ -115,13 +118,14 @@ async def run_outbox(web: Web) -> None:
             failures += 1
             await asyncio.sleep(min(0.25 * failures, 2.0))
             continue
-        if failures and outcome == "delivered":
-            failures = 0
+        if failures >= OUTAGE and outcome == "delivered":
 
             def hurry() -> None:
                 with web.write() as session:
                     hurry_reads(session, utc_now())
 
             await asyncio.to_thread(hurry)
+        if outcome != "idle":
+            failures = 0
         if outcome == "idle":
             await web.reads_waiting.wait(web.settings.poll_seconds)

@@ -23,7 +23,7 @@ class Claimed:
 
 
 def claim_film(session: Session, now: datetime, lease_seconds: float) -> Claimed | None:
-    """Take the waiting film whose study is due first; nobody else takes it for `lease_seconds`."""
+    """Take the waiting film that was tried least, the one due first among equals, for `lease_seconds`."""
     query = (
         select(Film)
         .join(Study, Study.uid == Film.study_uid)
@@ -32,7 +32,8 @@ def claim_film(session: Session, now: datetime, lease_seconds: float) -> Claimed
             Film.next_try <= now,
             or_(Film.leased_until.is_(None), Film.leased_until <= now),
         )
-        .order_by(Study.due_at, Film.uid)
+        # A film that inference fails on must not keep it from the others.
+        .order_by(Film.attempts, Study.due_at, Film.uid)
         .limit(1)
         .with_for_update(skip_locked=True, of=Film)
     )

@@ -18,6 +18,8 @@ from services.web.releases import keep_release, known_release
 log = structlog.get_logger("hilum.web.scoring")
 # What inference says of the film itself; every other refusal is about the way there (a gateway, a wrong address).
 ABOUT_THE_FILM = frozenset({400, 413, 415, 422})
+# So many failures in a row are an outage, not a film that inference fails on.
+OUTAGE = 3
 Outcome = Literal["scored", "not_scored", "unavailable", "idle"]
 
 
@@ -114,8 +116,9 @@ async def run_scoring(web: Web) -> None:
             failures += 1
             await asyncio.sleep(min(0.25 * failures, 2.0))
             continue
-        if failures and outcome != "idle":
+        if outcome != "idle":
+            if failures >= OUTAGE:
+                await asyncio.to_thread(_hurry, web)
             failures = 0
-            await asyncio.to_thread(_hurry, web)
         if outcome == "idle":
             await web.films_waiting.wait(web.settings.poll_seconds)

@@ -159,6 +159,13 @@ class NewReadBody(BaseModel):
     comment: str = Field(default="", max_length=4000)
     film_uids: list[str] | None = Field(default=None, description="The films that were seen; default: all.")
 
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _no_truth_values(cls, value: object) -> object:
+        if isinstance(value, dict) and any(isinstance(label, bool) for label in value.values()):
+            raise ValueError("a label is 1, 0, -1 or null, not true or false")
+        return value
+
     @field_validator("comment")
     @classmethod
     def _storable(cls, value: str) -> str:
