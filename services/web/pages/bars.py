@@ -7,20 +7,31 @@ from dataclasses import dataclass
 
 from services.web.views import AnsweredFinding
 
-# Where the axis of the bars has ticks.
-TICKS = (0.01, 0.1, 0.25, 0.5, 1.0)
-
-
-def position(probability: float) -> float:
-    """Place of a probability on the axis, 0..100. A square root scale: most findings are rare, and on a linear scale
-    their points and probabilities would all lie in the first few pixels.
-    """
-    return round(100 * math.sqrt(min(max(probability, 0.0), 1.0)), 2)
+# Both operating points stand at the same places in every bar, whatever their probabilities are: findings are rare, and
+# on a scale of probability itself a point at 1 % and one at 2 % would be one line.
+RULE_OUT_PLACE = 100 / 3
+ALERT_PLACE = 200 / 3
 
 
 def _logit(probability: float) -> float:
     clipped = min(max(probability, 1e-6), 1 - 1e-6)
     return math.log(clipped / (1 - clipped))
+
+
+def place(probability: float, rule_out: float, alert: float) -> float:
+    """Where a probability stands against its finding's two points, 0..100; grows with the probability.
+
+    Below rule-out the odds as a share of the rule-out point's, between the points linear in log-odds, above alert
+    1 - exp(-margin): the same margin in logits by which triage orders studies within a band.
+    """
+    at, low, high = _logit(probability), _logit(rule_out), _logit(alert)
+    if at >= high:
+        found = ALERT_PLACE + (100 - ALERT_PLACE) * (1 - math.exp(high - at))
+    elif at >= low:
+        found = RULE_OUT_PLACE + (ALERT_PLACE - RULE_OUT_PLACE) * (at - low) / (high - low)
+    else:
+        found = RULE_OUT_PLACE * math.exp(at - low)
+    return round(found, 2)
 
 
 @dataclass(frozen=True)
@@ -56,9 +67,9 @@ class Bar:
         }[self.zone]
 
     @property
-    def margin(self) -> float:
-        """By how much the probability exceeds the alert point, in logits."""
-        return _logit(self.probability) - _logit(self.alert)
+    def place(self) -> float:
+        """Length of the bar, 0..100."""
+        return place(self.probability, self.rule_out, self.alert)
 
 
 def bar(finding: AnsweredFinding) -> Bar:
@@ -80,7 +91,7 @@ def bar(finding: AnsweredFinding) -> Bar:
     )
 
 
-def by_margin(findings: tuple[AnsweredFinding, ...]) -> list[Bar]:
-    """Highest margin over its alert point first; findings that are not established last."""
+def ordered(findings: tuple[AnsweredFinding, ...]) -> list[Bar]:
+    """Farthest along its own scale first, so above the alert point by margin; not established ones last."""
     bars = [bar(finding) for finding in findings]
-    return sorted(bars, key=lambda b: (b.zone == "unestablished", -b.margin))
+    return sorted(bars, key=lambda b: (b.zone == "unestablished", -b.place))

@@ -55,7 +55,6 @@ def environment() -> Environment:
         "bytes": words.byte_count,
         "plural": words.plural,
         "version": _version,
-        "position": bars.position,
     }
     made.globals |= {
         "asset": assets().url,
@@ -63,7 +62,8 @@ def environment() -> Environment:
         "bands": words.BANDS,
         "statuses": words.STATUSES,
         "label_words": words.LABELS,
-        "ticks": bars.TICKS,
+        "rule_out_place": round(bars.RULE_OUT_PLACE, 2),
+        "alert_place": round(bars.ALERT_PLACE, 2),
     }
     return made
 

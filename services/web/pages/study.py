@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from services.web.context import WebDep
-from services.web.pages.bars import by_margin
+from services.web.pages.bars import ordered
 from services.web.pages.labels import in_words
 from services.web.pages.render import page, shell
 from services.web.studies import get_study
@@ -29,7 +29,7 @@ def study(web: WebDep, uid: str, again: Annotated[str, Query()] = "", saved: Ann
             **shell(web, session),
             place="study",
             detail=detail,
-            lines=by_margin(detail.answer.findings) if detail.answer else [],
+            lines=ordered(detail.answer.findings) if detail.answer else [],
             form=form,
             saved=bool(saved),
             chosen=detail.reads[0].labels if is_read and again else {},

@@ -43,12 +43,14 @@ def clock(then: datetime, now: datetime | None = None) -> str:
 
 
 def percent(probability: float) -> str:
-    """A probability in whole per cent, with a space that does not break.
+    """A probability in per cent, below 10 % with a decimal: there the points of rare findings lie.
 
-    Never "0 %" or "100 %", which would claim certainty.
+    Never "0 %" or "100 %", which would claim certainty. The space does not break.
     """
-    if probability < 0.005:
-        return "<1\u00a0%"
+    if probability < 0.0005:
+        return "<0.1\u00a0%"
+    if probability < 0.0995:
+        return f"{100 * probability:.1f}\u00a0%"
     if probability > 0.995:
         return ">99\u00a0%"
     return f"{100 * probability:.0f}\u00a0%"

@@ -27,6 +27,6 @@ export function watchConnection(element) {
     }
     setTimeout(look, EVERY_MS);
   }
-  setTimeout(look, 1_000);
+  look();
   addEventListener("online", () => document.dispatchEvent(new CustomEvent("hilum:back")));
 }

@@ -5,8 +5,8 @@ export function outcomeOf(status, body) {
   const film = body?.films?.[0];
   const page = film?.study_uid ? `/studies/${film.study_uid}` : null;
   if (film && film.outcome !== "refused" && status < 400) {
-    const words = { stored: "Stored", duplicate: "Already here", conflict: "Conflict" }[film.outcome] ?? film.outcome;
-    return { state: film.outcome, words: film.detail ? `${words}: ${film.detail}` : words, page };
+    const words = { stored: "Stored", duplicate: "Already here", conflict: `Conflict: ${film.detail}` };
+    return { state: film.outcome, words: words[film.outcome] ?? film.outcome, page };
   }
   const detail = film?.detail || body?.detail || `The server answered ${status}.`;
   if (status >= 500 || status === 408 || status === 429) return { state: "failed", words: detail, page: null };

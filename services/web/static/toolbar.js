@@ -2,6 +2,7 @@
 
 import { FilmView } from "./viewer.js";
 
+const FILM_BUTTONS = ".strip button:has(img)";
 const byId = (id) => document.getElementById(id);
 
 export class Films {
@@ -41,7 +42,7 @@ export class Films {
     byId("opacity")?.addEventListener("input", () => {
       for (const view of this.views) view.setOpacity(this.opacity);
     });
-    document.querySelectorAll(".strip button").forEach((button, index) => {
+    document.querySelectorAll(FILM_BUTTONS).forEach((button, index) => {
       button.addEventListener("click", () => {
         this.use(index);
         this.side = false;
@@ -64,7 +65,7 @@ export class Films {
   use(index) {
     this.active = index;
     this.showWindow(this.view);
-    document.querySelectorAll(".strip button").forEach((button, at) => {
+    document.querySelectorAll(FILM_BUTTONS).forEach((button, at) => {
       button.setAttribute("aria-pressed", String(at === index));
     });
   }

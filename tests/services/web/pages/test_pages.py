@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from services.web.pages.assets import assets
-from services.web.pages.bars import TICKS, position
+from services.web.pages.bars import ALERT_PLACE, RULE_OUT_PLACE, place
 from services.web.pages.pager import pager
 from services.web.pages.words import percent
 from services.web.tables import Answer
@@ -161,9 +161,7 @@ def test_a_bar_shows_the_probability_and_both_points(room: Room, one: str) -> No
     label = re.search(r'aria-label="Effusion ([^"]+)"', text)
     assert label
     assert label.group(1).startswith(f"{percent(effusion['probability'])}, at or above the alert point")
-    assert f'width="{position(effusion["probability"])}"' in text
-    assert f'x1="{position(effusion["alert"])}"' in text
-    assert f'x1="{position(effusion["rule_out"])}"' in text
+    assert f'width="{place(effusion["probability"], effusion["rule_out"], effusion["alert"])}"' in text
 
 
 def test_a_blind_study_tells_nothing_before_its_read_and_all_after(tmp_path: Path, tiny_release: Path) -> None:
@@ -172,7 +170,7 @@ def test_a_blind_study_tells_nothing_before_its_read_and_all_after(tmp_path: Pat
         with room.web.read() as session:
             (payload,) = session.scalars(select(Answer.payload))
         told = {str(f["probability"]) for f in payload["findings"]}
-        told |= {f'width="{position(f["probability"])}"' for f in payload["findings"]}
+        told |= {f'width="{place(f["probability"], f["rule_out"], f["alert"])}"' for f in payload["findings"]}
         told |= {"data-heat-of", 'class="bar alert"', 'class="bar below"', "▲</span>"}
         for path in ("/", "/?band=critical", f"/studies/{uid}", f"/studies/{uid}?again=1", "/findings/Effusion"):
             text = text_of(room, path)
@@ -221,12 +219,21 @@ def test_pages_lead_forward_and_back() -> None:
     assert (third.previous, third.next) == ("/?cursor=c1&trail=-", None)
 
 
-def test_a_bar_never_claims_certainty_and_its_scale_grows() -> None:
-    assert percent(0.0) == "<1\N{NO-BREAK SPACE}%"
+def test_no_number_claims_certainty() -> None:
+    assert percent(0.0) == "<0.1\N{NO-BREAK SPACE}%"
+    assert percent(0.024) == "2.4\N{NO-BREAK SPACE}%"
+    assert percent(0.0996) == "10\N{NO-BREAK SPACE}%"
     assert percent(1.0) == ">99\N{NO-BREAK SPACE}%"
-    places = [position(tick) for tick in TICKS]
+
+
+@pytest.mark.parametrize(("rule_out", "alert"), [(0.01, 0.02), (0.2, 0.6), (0.3, 0.3), (0.0, 1.0)])
+def test_a_bar_grows_with_the_probability_and_passes_both_marks_at_the_points(rule_out: float, alert: float) -> None:
+    places = [place(n / 1000, rule_out, alert) for n in range(1001)]
     assert places == sorted(places)
-    assert position(1.0) == 100
+    assert 0 <= places[0] <= places[-1] <= 100
+    assert place(alert, rule_out, alert) == round(ALERT_PLACE, 2)
+    if rule_out < alert:
+        assert place(rule_out, rule_out, alert) == round(RULE_OUT_PLACE, 2)
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/studies/1.2.3", "/findings/No%20Such", "/?cursor=broken"])
