@@ -6,11 +6,15 @@ A service subclasses `ServiceSettings` and adds its own; every field has a defau
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+Settings = TypeVar("Settings", bound="ServiceSettings")
 
 
 class ServiceSettings(BaseSettings):
@@ -29,9 +33,7 @@ class ServiceSettings(BaseSettings):
         default="",
         description="Where bytes lie: file:///folder or s3://bucket/prefix; empty: `films/` in data.",
     )
-    s3_endpoint: str = Field(
-        default="", description="S3 endpoint other than AWS's own; keys: AWS_* variables."
-    )
+    s3_endpoint: str = Field(default="", description="S3 endpoint other than AWS's own; keys: AWS_* variables.")
     max_body_bytes: int = Field(
         default=64_000_000, gt=0, description="A request body above this is refused before it is read (64 MB)."
     )
@@ -54,3 +56,12 @@ class ServiceSettings(BaseSettings):
     def blobs(self) -> str:
         """The URL of the byte store."""
         return self.blobs_url or (self.data / "films").absolute().as_uri()
+
+
+def from_environment(kind: type[Settings], **given: Any) -> Settings:
+    """The settings of one service, `given` before the environment; a wrong one ends the process with a plain line."""
+    try:
+        return kind(**given)
+    except ValidationError as error:
+        lines = [f"HILUM_{str(e['loc'][0]).upper() if e['loc'] else 'settings'}: {e['msg']}" for e in error.errors()]
+        raise SystemExit("\n".join(lines)) from None

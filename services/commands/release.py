@@ -31,10 +31,11 @@ def verify(folder: Annotated[Path, FOLDER], keys: Annotated[str | None, KEYS] = 
     hilum release verify models/default --keys site-keys.txt
     """
     from hilum.release import BadRelease, read_manifest
+    from hilum.settings import from_environment
     from services.inference.loading import load
     from services.inference.settings import InferenceSettings
 
-    settings = InferenceSettings(release=folder)
+    settings = from_environment(InferenceSettings, release=folder)
     trusted = settings.trusted_keys if keys is None else keys
     try:
         for variant in read_manifest(folder).variants:

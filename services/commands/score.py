@@ -46,12 +46,13 @@ def score(
     hilum score films/ --release models/default
     """
     from hilum.release import BadRelease
+    from hilum.settings import from_environment
     from services.inference.batch import Summary, score_folder
     from services.inference.loading import load
     from services.inference.progress import films_progress
     from services.inference.settings import InferenceSettings
 
-    settings = InferenceSettings() if release is None else InferenceSettings(release=release)
+    settings = from_environment(InferenceSettings, **({} if release is None else {"release": release}))
     try:
         scorer = load(settings)
     except BadRelease as error:

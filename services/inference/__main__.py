@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uvicorn
 
+from hilum.settings import from_environment
 from hilum.telemetry import configure_logging
 from services.inference.app import create_app
 from services.inference.settings import InferenceSettings
@@ -14,7 +15,7 @@ DRAIN_SECONDS = 30
 
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
-    settings = InferenceSettings()
+    settings = from_environment(InferenceSettings)
     configure_logging(settings.log_level, settings.log_format)
     uvicorn.run(
         create_app(settings),

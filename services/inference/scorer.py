@@ -19,6 +19,8 @@ from hilum.triage import is_acute, margin
 
 Array = npt.NDArray[np.float32]
 PROVIDER = "CPUExecutionProvider"
+# A distance that is not a number, or beyond this, is this: out of every release's domain, and JSON can say it.
+FAR = 1e9
 
 
 class NotScorable(ValueError):
@@ -97,8 +99,9 @@ class Scorer:
         return np.asarray(1.0 / (1.0 + np.exp(-scaled)))
 
     def distances(self, embedding: Array) -> Array:
-        """Out-of-domain distance (N,) of `embedding` (N, E)."""
-        return self.domain.distances(embedding)
+        """Out-of-domain distance (N,) of `embedding` (N, E), always a number: one beyond all bounds is FAR."""
+        distances = self.domain.distances(embedding)
+        return np.minimum(np.nan_to_num(distances, nan=FAR, posinf=FAR), np.float32(FAR))
 
     def score(self, pixels: Array) -> Score:
         """Score a decoded film: `pixels` (H, W), float32 in 0..1. Raises NotScorable."""
@@ -120,8 +123,7 @@ class Scorer:
         threshold = self.variant.domain.threshold
         if is_flat(film, self.manifest.input):
             return Domain(False, distance, threshold, "The film is blank or has almost no contrast.")
-        # "Not within" rather than "beyond": a distance that is not a number is never within.
-        if not distance <= threshold:
+        if distance > threshold:
             return Domain(False, distance, threshold, "The film does not look like a chest film that was learnt from.")
         return Domain(True, distance, threshold)
 
