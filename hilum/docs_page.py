@@ -38,6 +38,12 @@ def _example(method: str, url: str, operation: dict[str, Any]) -> str:
     return " ".join(words) + headers + f" '{url}{'?' + query if query else ''}'"
 
 
+def _paragraphs(text: str) -> list[list[tuple[str, bool]]]:
+    """Paragraphs of a docstring as pieces of text, each with whether it stood between backticks."""
+    parts = [part for part in text.split("\n\n") if part]
+    return [[(piece, k % 2 == 1) for k, piece in enumerate(part.split("`"))] for part in parts]
+
+
 def _calls(document: dict[str, Any], base: str) -> list[dict[str, Any]]:
     calls = []
     for path, operations in document["paths"].items():
@@ -49,7 +55,7 @@ def _calls(document: dict[str, Any], base: str) -> list[dict[str, Any]]:
                     "method": method.upper(),
                     "path": path,
                     "summary": operation.get("summary", ""),
-                    "text": [part for part in operation.get("description", "").split("\n\n") if part],
+                    "text": _paragraphs(operation.get("description", "")),
                     "parameters": operation.get("parameters", []),
                     "example": _example(method.upper(), base + path, operation),
                     "answers": [

@@ -17,7 +17,7 @@ def make_app() -> FastAPI:
 
     @app.get("/things/{name}", summary="A thing")
     def thing(name: str, size: Annotated[int, Query(description="How <large>.")]) -> dict[str, str]:
-        """First.
+        """First `size`.
 
         Second.
         """
@@ -40,7 +40,7 @@ def test_the_page_lists_every_call_with_an_example(mount: str) -> None:
         app = outer
     client = TestClient(app)
     page = client.get(f"{mount}/docs").text
-    for text in ("A thing", "<p>First.</p>", "<p>Second.</p>", "size", "required", "Idempotency-Key"):
+    for text in ("A thing", "<p>First <code>size</code>.</p>", "<p>Second.</p>", "size", "required", "Idempotency-Key"):
         assert text in page
     assert f"curl &#39;http://testserver{mount}/things/{{name}}?size=SIZE&#39;" in page
     assert client.get(f"{mount}/docs/style.css").headers["content-type"].startswith("text/css")

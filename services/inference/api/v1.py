@@ -19,10 +19,7 @@ router = APIRouter(prefix="/v1", tags=["v1"])
 
 @router.post("/predict", summary="Score one film", openapi_extra=FILM_FORM)
 async def predict(request: Request, serving: ServingDep, scorer: ScorerDep) -> Prediction:
-    """Score one PNG, JPEG or DICOM film. Out of domain, `findings` is empty and `domain.reason` says why.
-
-    `curl -F file=@film.png http://127.0.0.1:8000/v1/predict`
-    """
+    """Score one PNG, JPEG or DICOM film. Out of domain, `findings` is empty and `domain.reason` says why."""
     data = await film_of_form(request)
     done = await serving.run(partial(assess, scorer, data, serving.limits))
     answer = answers.prediction(scorer, done.result, done.queue_seconds)
