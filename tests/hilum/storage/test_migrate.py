@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -83,14 +85,44 @@ def test_a_faulty_migration_leaves_nothing_behind(engine: Engine, tmp_path: Path
         assert connection.scalar(select(text("version_num")).select_from(table("alembic_version_alpha"))) == "0001"
 
 
+REPLICA = """
+import sys
+from pathlib import Path
+from hilum.storage import check, make_engine, upgrade
+engine = make_engine(sys.argv[1])
+check(engine)
+print("ready", flush=True)
+sys.stdin.readline()
+upgrade(engine, "alpha", Path(sys.argv[2]))
+"""
+
+
 def test_replicas_that_start_together_migrate_once(engine: Engine, tmp_path: Path) -> None:
-    folder = _folder(tmp_path, FIRST, SECOND)
-    engines = [make_engine(engine.url.render_as_string(hide_password=False)) for _ in range(8)]
-    with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda each: upgrade(each, "alpha", folder), engines))
-    for each in engines:
-        each.dispose()
+    # A pause in the midst, so that they do meet.
+    slow = FIRST.replace("def upgrade():\n", "def upgrade():\n    __import__('time').sleep(1)\n")
+    folder = _folder(tmp_path, slow, SECOND)
+    command = [sys.executable, "-c", REPLICA, engine.url.render_as_string(hide_password=False), str(folder)]
+    pipe = subprocess.PIPE
+    replicas = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(3)]
+    for replica in replicas:
+        assert replica.stdout is not None
+        assert replica.stdout.readline() == "ready\n"
+    for replica in replicas:
+        assert replica.stdin is not None
+        replica.stdin.write("go\n")
+        replica.stdin.flush()
+    assert [(replica.communicate()[1], replica.returncode) for replica in replicas] == [("", 0)] * 3
     assert not pending(engine, "alpha", folder)
+
+
+def test_two_services_of_one_process_that_migrate_at_once_keep_to_their_own_database(tmp_path: Path) -> None:
+    slow = FIRST.replace("def upgrade():\n", "def upgrade():\n    __import__('time').sleep(0.2)\n")
+    engines = {name: make_engine(f"sqlite:///{tmp_path / name}.db") for name in ("alpha", "beta", "gamma")}
+    folders = {name: _folder(tmp_path, slow, SECOND, table=name) for name in engines}
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(lambda name: upgrade(engines[name], name, folders[name]), engines))
+    for name, engine in engines.items():
+        assert _tables(engine) == {name, f"alembic_version_{name}"}
 
 
 def test_an_older_release_leaves_a_newer_database_alone(engine: Engine, tmp_path: Path) -> None:
