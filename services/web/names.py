@@ -26,8 +26,8 @@ def derived_uid(*parts: str) -> str:
 
 
 def clean(text: str, longest: int) -> str:
-    """`text` without control characters and lone surrogates, spaces collapsed, at most `longest` characters."""
-    kept = "".join(" " if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} else c for c in text)
+    """`text` without control, direction and surrogate characters, spaces collapsed, at most `longest` characters."""
+    kept = "".join(" " if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else c for c in text)
     return " ".join(kept.split())[:longest].strip()
 
 

@@ -32,6 +32,7 @@ class Study(Base):
         Index("ix_studies_unread", "due_at", "uid", sqlite_where=text("status <> 'read'"),
               postgresql_where=text("status <> 'read'")),
         Index("ix_studies_due", "due_at", "uid"),
+        Index("ix_studies_arrival", "arrived_at", "uid"),
         Index("ix_studies_history", "last_read_at", "uid"),
     )  # fmt: skip
 

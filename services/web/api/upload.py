@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
+from starlette.requests import ClientDisconnect
 
 from hilum.problems import Problem
 from services.web.blind import withheld
@@ -99,10 +100,19 @@ async def send_films(web: WebDep, request: Request) -> JSONResponse:
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise Problem(415, "not-multipart", "Send the films as multipart/form-data, each in the field 'file'.")
     # Parts are spooled to disk as they come: memory holds about 1 MB of each request until its films are decoded.
-    async with request.form(max_files=web.settings.max_films_per_request, max_fields=50) as form:
+    try:
+        form = await request.form(max_files=web.settings.max_films_per_request, max_fields=50)
+    except ClientDisconnect:
+        raise Problem(400, "upload-cut-off", "The upload ended before it was whole; nothing was kept.") from None
+    except OSError as error:
+        detail = f"The upload can't be held on disk ({error.strerror}); nothing was kept."
+        raise Problem(503, "no-room-for-uploads", detail, headers={"Retry-After": "30"}) from error
+    try:
         uploads, facts = _uploads(form), _facts(form)
         loop = asyncio.get_running_loop()
         ingested = await loop.run_in_executor(web.ingesters, ingest, web, uploads, facts)
+    finally:
+        await form.close()
     return await run_in_threadpool(_answer, web, ingested)
 
 

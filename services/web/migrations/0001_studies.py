@@ -47,6 +47,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("uid", name="pk_studies"),
     )
     op.create_index("ix_studies_accession", "studies", ["accession"])
+    op.create_index("ix_studies_arrival", "studies", ["arrived_at", "uid"])
     op.create_index("ix_studies_due", "studies", ["due_at", "uid"])
     op.create_index("ix_studies_history", "studies", ["last_read_at", "uid"])
     op.create_index("ix_studies_patient_id", "studies", ["patient_id"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import signal
 import socket
@@ -114,6 +115,21 @@ def test_a_release_that_is_broken_is_said_and_films_are_kept(tmp_path: Path) -> 
         assert ready.status_code == 200
         assert "manifest.json" in str(ready.json()["warnings"])
         assert _listed(laptop)[0]["status"] == "waiting"
+
+
+def test_an_upload_of_500_mb_is_refused_before_it_is_sent(tmp_path: Path, tiny_release: Path) -> None:
+    with Laptop(tmp_path / "data", tiny_release) as laptop:
+        port = int(laptop.url.rstrip("/").rpartition(":")[2])
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection.putrequest("POST", "/v1/studies")
+        connection.putheader("Content-Type", "multipart/form-data; boundary=x")
+        connection.putheader("Content-Length", "500000000")
+        connection.endheaders()
+        answer = connection.getresponse()
+        assert answer.status == 413
+        assert answer.headers["content-type"] == "application/problem+json"
+        connection.close()
+        wait_for(lambda: httpx.get(laptop.url + "healthz").status_code == 200)
 
 
 @pytest.mark.parametrize(
