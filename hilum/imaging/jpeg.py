@@ -5,16 +5,22 @@ Markers as in ITU-T T.81 annex B and ISO/IEC 14495-1 annex C.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from hilum.imaging.errors import DamagedFilm, TruncatedFilm
 
-_SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
-_STANDALONE = {0x01, _SOI, *range(0xD0, 0xD8)}
+_EOI, _SOS = 0xD9, 0xDA
+# A marker with a length, or the end of the image: no fill bytes, TEM, restart markers or start of an image.
+_NEXT_SEGMENT = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")
+# In entropy-coded data FF is followed by 00 or a restart marker, in JPEG-LS by a byte under 80.
+_END_OF_SCAN = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")
 # Start of frame: T.81's without DHT (C4), JPG (C8) and DAC (CC); F7 is JPEG-LS's.
 _FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 # libjpeg decodes the whole image again for each scan: thousands of empty scans would take hours. Encoders write ten.
 MAX_SCANS = 64
+# Profiles and thumbnails come in some dozen segments.
+MAX_SEGMENTS = 10_000
 
 
 @dataclass(frozen=True)
@@ -43,14 +49,12 @@ def read_jpeg(data: bytes) -> JpegFrame:
     frame: JpegFrame | None = None
     scans = 0
     at = 2
-    while True:
-        at = data.find(b"\xff", at)
-        if at < 0 or at + 1 >= len(data):
+    for _ in range(MAX_SEGMENTS):
+        found = _NEXT_SEGMENT.search(data, at)
+        if found is None:
             raise _truncated()
+        at = found.start()
         marker = data[at + 1]
-        if marker in {0x00, 0xFF} or marker in _STANDALONE:
-            at += 1 if marker == 0xFF else 2
-            continue
         if marker == _EOI:
             if frame is None or not scans:
                 raise _damaged()
@@ -75,19 +79,8 @@ def read_jpeg(data: bytes) -> JpegFrame:
             scans += 1
             if frame is None or scans > MAX_SCANS:
                 raise _damaged()
-            at = _end_of_scan(data, at)
-
-
-def _end_of_scan(data: bytes, at: int) -> int:
-    """The next marker that ends entropy-coded data: in those FF is followed by 00 or a restart marker.
-
-    In JPEG-LS, FF is followed by a byte under 80, so that any marker ends it there as well.
-    """
-    while True:
-        at = data.find(b"\xff", at)
-        if at < 0 or at + 1 >= len(data):
-            raise _truncated()
-        following = data[at + 1]
-        if following >= 0x80 and not 0xD0 <= following <= 0xD7 and following != 0xFF:
-            return at
-        at += 1 if following == 0xFF else 2
+            ended = _END_OF_SCAN.search(data, at)
+            if ended is None:
+                raise _truncated()
+            at = ended.start()
+    raise _damaged()

@@ -14,6 +14,7 @@ _JP2 = b"\x00\x00\x00\x0cjP  "
 # Radiographs are one tile, or some dozen; each tile and each code block costs memory, whatever the pixels.
 MAX_TILES = 4096
 MAX_BLOCKS = 1 << 21
+MAX_SEGMENTS = 10_000
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,9 @@ def read_jpeg2000(data: bytes) -> Jpeg2000Image:
         raise _truncated()
     image, tiles = _size(stream)
     at = 2
-    while _u16(stream, at) != _SOT:
+    for _ in range(MAX_SEGMENTS):
+        if _u16(stream, at) == _SOT:
+            break
         length = _u16(stream, at + 2)
         if at + 2 + length > len(stream):
             raise _truncated()
@@ -69,11 +72,23 @@ def read_jpeg2000(data: bytes) -> Jpeg2000Image:
         if _u16(stream, at) == _COD:
             _check_blocks(stream, at, image)
         at += 2 + length
+    else:
+        raise _damaged()
+    _check_tiles(stream, at, tiles)
+    return image
+
+
+def _check_tiles(stream: bytes, at: int, tiles: int) -> None:
+    """Walk the tile parts from `at` on: all `tiles` must be there, and whole."""
     seen: set[int] = set()
+    parts = 0
     while _u16(stream, at) == _SOT:
         if at + 12 > len(stream):
             raise _truncated()
         seen.add(_u16(stream, at + 4))
+        parts += 1
+        if parts > MAX_TILES * 8:
+            raise _damaged()
         length = _u32(stream, at + 6)
         if length == 0:
             # The last tile part may leave its length open: then it ends with the stream.
@@ -87,7 +102,6 @@ def read_jpeg2000(data: bytes) -> Jpeg2000Image:
     # Without the end marker the last tile part may still be whole: that much is forgiven.
     if at > len(stream) or len(seen) < tiles:
         raise _truncated()
-    return image
 
 
 def _size(stream: bytes) -> tuple[Jpeg2000Image, int]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from hilum.imaging.errors import DamagedFilm, SeveralFrames, TruncatedFilm
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# Encoders write the pixels in chunks of 8 kB or more.
+MAX_CHUNKS = 50_000
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,9 @@ def check_png(data: bytes) -> None:
     """Walk every chunk; raises TruncatedFilm, DamagedFilm (a checksum is wrong) or SeveralFrames (an animation)."""
     view = memoryview(data)
     at = len(SIGNATURE)
-    while at + 12 <= len(data):
+    for _ in range(MAX_CHUNKS):
+        if at + 12 > len(data):
+            break
         length = int.from_bytes(view[at : at + 4])
         kind = bytes(view[at + 4 : at + 8])
         end = at + 12 + length
@@ -49,4 +53,6 @@ def check_png(data: bytes) -> None:
         if kind == b"IEND":
             return
         at = end
+    else:
+        raise DamagedFilm("The PNG file is cut into too many chunks. Export the film again.")
     raise TruncatedFilm("The PNG file ends before its image does. Send the whole file again.")

@@ -33,7 +33,11 @@ logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
 warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
 
 # One element costs at most three reads; the largest headers of projection films have some thousand elements.
-MAX_READS = 300_000
+MAX_READS = 60_000
+# Items of sequences and fragments of pixels: each becomes an object.
+MAX_ITEMS = 20_000
+MAX_META_ELEMENTS = 100
+_ITEM = {True: b"\xfe\xff\x00\xe0", False: b"\xff\xfe\xe0\x00"}
 _LONG_VRS = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
 _UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 
@@ -49,6 +53,10 @@ class Part10:
     little_endian: bool
 
 
+def _too_many() -> DamagedFilm:
+    return DamagedFilm("The DICOM file has too many elements or items for a film. Send the film without them.")
+
+
 class _CountedReader(BytesIO):
     """Refuses a header that takes too many reads: millions of elements or items in a small file."""
 
@@ -57,7 +65,7 @@ class _CountedReader(BytesIO):
     def read(self, size: int | None = -1, /) -> bytes:
         self.reads += 1
         if self.reads > MAX_READS:
-            raise DamagedFilm("The DICOM header has too many elements for a film. Send the film without them.")
+            raise _too_many()
         return super().read(size)
 
 
@@ -86,6 +94,8 @@ def read_part10(data: bytes, tags: frozenset[int], limits: Limits) -> Part10:
         body = _inflate(body, limits)
     # Where no syntax is named: big endian begins with group 0008 as 00 08; read_dataset tells implicit from explicit.
     little = body[:2] != b"\x00\x08" if not syntax else syntax != ExplicitVRBigEndian
+    if body.count(_ITEM[little]) > MAX_ITEMS:
+        raise _too_many()
     implicit = syntax == ImplicitVRLittleEndian or (not syntax and not body[4:6].isalpha())
     if not syntax:
         native = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
@@ -109,7 +119,9 @@ def _read_meta(data: bytes, start: int) -> tuple[dict[int, str], int]:
     """
     found: dict[int, str] = {}
     at = start
-    while data[at : at + 2] == b"\x02\x00":
+    for _ in range(MAX_META_ELEMENTS):
+        if data[at : at + 2] != b"\x02\x00":
+            break
         vr = data[at + 4 : at + 6]
         if not (vr.isalpha() and vr.isupper()):
             # Meta information in implicit VR: against the standard, but written by some.

@@ -48,6 +48,8 @@ from tests.hilum.imaging.bodies import (
     written,
 )
 
+PIXEL_DATA = b"\xe0\x7f\x10\x00"
+
 
 def refused(body: bytes, error: type[BadFilm], status: int, limits: Limits | None = None) -> str:
     """The sentence with which `body` is refused."""
@@ -65,7 +67,7 @@ def png_bomb(side: int) -> bytes:
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    rows = zlib.compress(bytes((side // 8 + 1) * side), 9)
+    rows = zlib.compress(bytes((side // 8 + 1) * side), 1)
     header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
@@ -311,8 +313,23 @@ def test_a_header_of_endless_elements_is_refused() -> None:
     film = dataset(grey())
     body = written(film)
     at = body.index(b"\x08\x00\x16\x00UI")
-    filler = struct.pack("<HH2sH", 0x0008, 0x0010, b"SH", 0) * 400_000
+    filler = struct.pack("<HH2sH", 0x0008, 0x0010, b"SH", 0) * 100_000
     assert "too many" in refused(body[:at] + filler + body[at:], DamagedFilm, 400)
+
+
+def test_small_pieces_without_end_are_refused_soon() -> None:
+    """Files of some megabytes that took minutes before the number of their pieces was limited."""
+    end = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+    item = struct.pack("<HHI", 0xFFFE, 0xE000, 0)
+    lut = struct.pack("<HH2sHI", 0x0028, 0x3010, b"SQ", 0, 0xFFFFFFFF)
+    body = dicom()
+    at = body.index(PIXEL_DATA)
+    png, chunk = picture(grey()), b"\0\0\0\0abCd" + struct.pack(">I", zlib.crc32(b"abCd"))
+    refused(body[:at] + lut + item * 300_000 + end + body[at:], DamagedFilm, 400)
+    refused(png[:33] + chunk * 300_000 + png[33:], DamagedFilm, 400)
+    for piece in (b"\xff", b"\xff\xd0", b"\xff\x00", b"\xff\xe0\0\2"):
+        with pytest.raises(DamagedFilm):
+            decode(b"\xff\xd8\xff" + piece * 3_000_000)
 
 
 def test_a_header_nested_without_end_is_refused() -> None:
