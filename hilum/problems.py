@@ -50,6 +50,26 @@ class Problem(Exception):
         return JSONResponse(self.body(), status_code=self.status, headers=self.headers, media_type=MEDIA_TYPE)
 
 
+_SCHEMA = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "examples": ["urn:hilum:problem:empty-file"]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+    },
+}
+
+
+def documented(**reasons: str) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI's `responses` for problems: `_413="larger than the limit"` documents status 413."""
+    return {
+        int(status.removeprefix("_")): {"description": reason, "content": {MEDIA_TYPE: {"schema": _SCHEMA}}}
+        for status, reason in reasons.items()
+    }
+
+
 async def _problem(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Problem)  # noqa: S101 - the handler is registered for this class alone
     return error.response()

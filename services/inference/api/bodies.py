@@ -8,9 +8,17 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 
-from hilum.problems import Problem
+from hilum.problems import Problem, documented
 
 Body = TypeVar("Body", bound=BaseModel)
+
+FILM_PROBLEMS = documented(
+    _400="the bytes are empty, damaged or not whole",
+    _413="more bytes or pixels than are taken",
+    _415="not PNG, JPEG or DICOM, or not sent as this call takes it",
+    _422="kept and shown but not scored (not-scorable), another kind of image, or an invalid request",
+    _503="no release is served (not-ready), or the queue is full (busy): Retry-After says when to come back",
+)
 
 FILM_FORM: dict[str, Any] = {
     "requestBody": {
@@ -30,9 +38,21 @@ FILM_FORM: dict[str, Any] = {
 }
 
 
+def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
+    """`schema` with definitions in the place of their names: in a larger document the names would lead nowhere."""
+    if isinstance(schema, list):
+        return [_inlined(item, definitions) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    return {key: _inlined(value, definitions) for key, value in schema.items() if key != "$defs"}
+
+
 def json_body(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
     """OpenAPI's description of a JSON body that a worker's thread parses."""
     schema = model.model_json_schema()
+    schema = _inlined(schema, schema.get("$defs", {}))
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}}
 
 

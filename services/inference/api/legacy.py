@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from hilum.problems import Problem
 from services.inference import answers, metrics
-from services.inference.api.bodies import json_body, json_bytes, parse
+from services.inference.api.bodies import FILM_PROBLEMS, json_body, json_bytes, parse
 from services.inference.assess import Assessment, assess
 from services.inference.scorer import NotScorable
 from services.inference.serving import ScorerDep, ServingDep
@@ -43,7 +43,10 @@ def film_bytes(image: str) -> bytes:
 
 
 @router.post(
-    "/predict", summary="Score one film (older clients)", openapi_extra=json_body(ImageIn, {"image": "iVBORw0KGgo..."})
+    "/predict",
+    summary="Score one film (older clients)",
+    openapi_extra=json_body(ImageIn, {"image": "iVBORw0KGgo..."}),
+    responses=FILM_PROBLEMS,
 )
 async def predict(request: Request, serving: ServingDep, scorer: ScorerDep) -> PredictionsOut:
     """Score a film in base64. A film that can't be scored is a 422 problem, never an empty list of findings."""

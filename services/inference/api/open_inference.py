@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from hilum import __version__
-from hilum.problems import Problem
+from hilum.problems import Problem, documented
 from services.inference import tensors
 from services.inference.api.bodies import json_body, json_bytes, parse
 from services.inference.serving import ScorerDep, ServingDep
@@ -59,6 +59,7 @@ async def model_ready(name: str, scorer: ScorerDep) -> dict[str, Any]:
     "/models/{name}/infer",
     summary="Score preprocessed films",
     openapi_extra=json_body(tensors.InferenceRequest, EXAMPLE),
+    responses=documented(_400="not the tensors that the model takes", _404="another model", _503="not ready, or busy"),
 )
 async def infer(name: str, request: Request, serving: ServingDep, scorer: ScorerDep) -> dict[str, Any]:
     """Calibrated probabilities of films that the caller preprocessed (hilum.imaging.preprocess), in `film`."""

@@ -7,17 +7,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from hilum.problems import Problem
+from hilum.problems import Problem, documented
 from hilum.wire import ModelInfo, Prediction
 from services.inference import answers, metrics
-from services.inference.api.bodies import FILM_FORM, film_of_form
+from services.inference.api.bodies import FILM_FORM, FILM_PROBLEMS, film_of_form
 from services.inference.assess import assess, explain
 from services.inference.serving import ScorerDep, ServingDep
 
 router = APIRouter(prefix="/v1", tags=["v1"])
 
 
-@router.post("/predict", summary="Score one film", openapi_extra=FILM_FORM)
+@router.post("/predict", summary="Score one film", openapi_extra=FILM_FORM, responses=FILM_PROBLEMS)
 async def predict(request: Request, serving: ServingDep, scorer: ScorerDep) -> Prediction:
     """Score one PNG, JPEG or DICOM film. Out of domain, `findings` is empty and `domain.reason` says why."""
     data = await film_of_form(request)
@@ -32,7 +32,11 @@ async def predict(request: Request, serving: ServingDep, scorer: ScorerDep) -> P
     summary="Heat map of one finding",
     openapi_extra=FILM_FORM,
     response_class=Response,
-    responses={200: {"content": {"image/png": {}}, "description": "RGBA, 256 x 256, for the whole frame"}},
+    responses={
+        200: {"content": {"image/png": {}}, "description": "RGBA, 256 x 256, for the whole frame"},
+        **FILM_PROBLEMS,
+        **documented(_404="not a finding of the release", _409="another release is served"),
+    },
 )
 async def heat(
     request: Request,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -88,3 +89,15 @@ def test_the_docs_page_lists_every_call_of_the_service(client: TestClient) -> No
     for path in ("/v1/predict", "/v1/explain", "/v1/model", "/predict", "/v2/models/{name}/infer", "/readyz"):
         assert f"<code>{path}</code>" in page
     assert "curl -X POST -F file=@film.png" in page
+
+
+def test_every_reference_in_the_openapi_document_leads_somewhere(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    references = set(re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(document)))
+    assert references
+    for reference in references:
+        found = document
+        for part in reference.split("/"):
+            found = found[part]
+    for call in ("/v1/predict", "/v1/explain", "/predict"):
+        assert {"400", "413", "415", "422", "503"} <= set(document["paths"][call]["post"]["responses"])
