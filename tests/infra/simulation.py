@@ -1,0 +1,55 @@
+"""An AWS that is only simulated: moto's server on loopback. It keeps state and answers API calls; it checks no rights."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+from moto.server import ThreadedMotoServer
+
+REGION = "eu-central-1"
+
+
+@contextmanager
+def simulated_aws() -> Iterator[str]:
+    """Run moto's server on a free loopback port; yields its URL."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+    finally:
+        server.stop()
+
+
+def client(url: str, service: str) -> Any:
+    """A boto3 client of the simulation."""
+    return boto3.client(service, endpoint_url=url, region_name=REGION)
+
+
+def an_image(url: str) -> str:
+    """Id of an image that moto knows: it has none of Debian's."""
+    images = client(url, "ec2").describe_images()["Images"]
+    return str(next(image["ImageId"] for image in images if image["Architecture"] == "x86_64"))
+
+
+def live_instances(url: str) -> list[str]:
+    """Names of the instances that aren't terminated."""
+    answer = client(url, "ec2").describe_instances(
+        Filters=[{"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]}]
+    )
+    return sorted(
+        next(tag["Value"] for tag in instance["Tags"] if tag["Key"] == "Name")
+        for reservation in answer["Reservations"]
+        for instance in reservation["Instances"]
+    )
+
+
+def volumes(url: str) -> dict[str, str]:
+    """Data volumes: name to id."""
+    answer = client(url, "ec2").describe_volumes(Filters=[{"Name": "tag-key", "Values": ["node"]}])
+    return {next(tag["Value"] for tag in volume["Tags"] if tag["Key"] == "Name"): volume["VolumeId"] for volume in answer["Volumes"]}

@@ -1,0 +1,96 @@
+# What differs from person to person and from day to day; the rest stands in main.tf. The module checks the values.
+
+variable "region" {
+  description = "AWS region, the one whose law may hold your patients' data."
+  type        = string
+  default     = "eu-central-1"
+  nullable    = false
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region is an AWS region's name, for example eu-central-1."
+  }
+}
+
+variable "name" {
+  description = "Name of the cluster."
+  type        = string
+  default     = "hilum"
+  nullable    = false
+  validation {
+    condition     = length(var.name) >= 2
+    error_message = "name has 2 to 20 characters."
+  }
+}
+
+variable "running" {
+  description = "False takes the nodes down and keeps the data."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "zones" {
+  description = "Availability zones; name them in production."
+  type        = list(string)
+  default     = []
+  nullable    = false
+  validation {
+    condition     = length(var.zones) <= 3
+    error_message = "zones holds at most three names."
+  }
+}
+
+variable "image" {
+  description = "Image of the nodes; empty: the module's default."
+  type        = string
+  default     = ""
+  nullable    = false
+  validation {
+    condition     = length(var.image) <= 255
+    error_message = "image is an AMI id or an image name."
+  }
+}
+
+variable "ssh_public_key" {
+  description = "Your public key, one line."
+  type        = string
+  default     = ""
+  nullable    = false
+  validation {
+    condition     = length(var.ssh_public_key) > 0
+    error_message = "ssh_public_key is missing. Make one with `ssh-keygen -t ed25519 -f hilum` and put the content of hilum.pub into terraform.tfvars."
+  }
+}
+
+variable "admin_cidrs" {
+  description = "Networks from which you use SSH."
+  type        = list(string)
+  default     = []
+  nullable    = false
+  validation {
+    condition     = !contains(var.admin_cidrs, "0.0.0.0/0")
+    error_message = "admin_cidrs never holds everyone."
+  }
+}
+
+variable "web_cidrs" {
+  description = "Networks of the browsers."
+  type        = list(string)
+  default     = []
+  nullable    = false
+  validation {
+    condition     = !contains(var.web_cidrs, "0.0.0.0/0")
+    error_message = "web_cidrs never holds everyone."
+  }
+}
+
+variable "dicom_cidrs" {
+  description = "Networks of the DICOM senders."
+  type        = list(string)
+  default     = []
+  nullable    = false
+  validation {
+    condition     = !contains(var.dicom_cidrs, "0.0.0.0/0")
+    error_message = "dicom_cidrs never holds everyone."
+  }
+}
