@@ -51,6 +51,10 @@ class InferenceClient:
         """The release's built-in film, whose probabilities `model().golden` gives."""
         return (await request(self._client, "GET", "/v1/model/golden-film")).content
 
+    async def card(self) -> str:
+        """The release's model card, Markdown."""
+        return (await request(self._client, "GET", "/v1/model/card")).text
+
     async def ready(self) -> Readiness:
         """Whether the service is ready, with its reasons; one that can't be asked is not ready."""
         try:

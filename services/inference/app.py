@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from hilum import __version__, docs_page, problems, telemetry
 from hilum.security import BodyLimit, SameOrigin, SecurityHeaders
 from services.inference import errors
-from services.inference.api import health, legacy, open_inference, v1
+from services.inference.api import health, legacy, open_inference, papers, v1
 from services.inference.serving import Serving
 from services.inference.settings import InferenceSettings
 
@@ -44,7 +44,7 @@ def create_app(settings: InferenceSettings) -> FastAPI:
     )
     problems.install(app)
     errors.install(app)
-    for module in (v1, legacy, open_inference, health):
+    for module in (v1, papers, legacy, open_inference, health):
         app.include_router(module.router)
     telemetry.add_metrics_page(app)
     docs_page.add(app)

@@ -16,9 +16,11 @@ from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 from tests.e2e.reading_room import ROOT, Room, Watch, chromium_path, launch, running
 from tests.fixtures.real import cannot_start
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 SAMPLES = sorted((ROOT / "samples").glob("nih_0*.jpg"))
-SCORED_MS = 30_000
+# A loaded machine is slow, not wrong.
+SCORED_MS = 60_000
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module")

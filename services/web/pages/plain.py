@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import APIRouter
+from markupsafe import Markup
 from starlette.responses import Response
 
-from services.web.context import WebDep
+from services.web.context import Web, WebDep
 from services.web.pages.assets import assets
+from services.web.pages.card import card_html
 from services.web.pages.render import page, shell
 from services.web.releases import newest_model
 
@@ -28,17 +32,15 @@ def self_test(web: WebDep) -> Response:
 
 
 @router.get("/about")
-def about(web: WebDep) -> Response:
-    """The release, its findings and points; licences; shortcuts."""
+async def about(web: WebDep) -> Response:
+    """The release, its findings and points, its model card; licences; shortcuts."""
+    card = await card_html(web.inference)
+    return await asyncio.to_thread(_about, web, card)
+
+
+def _about(web: Web, card: Markup | None) -> Response:
     with web.read() as session:
-        return page(
-            "about.html",
-            **shell(web, session),
-            place="about",
-            model=newest_model(session),
-            away=False,
-            card=None,
-        )
+        return page("about.html", **shell(web, session), place="about", model=newest_model(session), card=card)
 
 
 @router.get("/static/{digest}/{name}")

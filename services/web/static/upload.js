@@ -13,6 +13,7 @@ const limit = Number(document.body.dataset.maxBytes);
 const list = byId("files");
 const items = [];
 const touched = new Set();
+const counts = new Map();
 let leftOut = 0;
 
 function draw(item) {
@@ -46,8 +47,18 @@ function draw(item) {
   }
 }
 
+// The one place where an item's state changes: the totals of thousands are counted, not searched.
+function become(item, changes) {
+  if (changes.state && changes.state !== item.state) {
+    if (item.state) counts.set(item.state, counts.get(item.state) - 1);
+    counts.set(changes.state, (counts.get(changes.state) ?? 0) + 1);
+  }
+  Object.assign(item, changes);
+  touch(item);
+}
+
 function drawTotals() {
-  const by = (state) => items.filter((item) => item.state === state).length;
+  const by = (state) => counts.get(state) ?? 0;
   const open = by("waiting") + by("sending");
   const done = items.length - open;
   const parts = [`${done} of ${count(items.length, "file")}`];
@@ -90,24 +101,18 @@ function touch(item) {
 }
 
 async function work(item) {
-  item.state = "sending";
-  item.words = "Sending …";
-  touch(item);
+  become(item, { state: "sending", words: "Sending …" });
   try {
     const found = sniff(await item.file.slice(0, HEAD_BYTES).arrayBuffer());
     item.kind = found.width ? `${found.type} ${found.width} × ${found.height}` : found.type;
   } catch {
-    Object.assign(item, { state: "failed", words: "The browser can't read this file." });
-    touch(item);
+    become(item, { state: "failed", words: "The browser can't read this file." });
     return;
   }
   const outcome = await sendFilm(item.file, fields(), (progress) => {
-    item.progress = progress;
-    if (progress === 1) item.words = "Checking …";
-    touch(item);
+    become(item, { progress, words: progress === 1 ? "Checking …" : item.words });
   });
-  Object.assign(item, outcome, { progress: 1 });
-  touch(item);
+  become(item, { ...outcome, progress: 1 });
 }
 
 const queue = new Parallel(work, LANES);
@@ -123,23 +128,22 @@ function add(found) {
       leftOut += 1;
       continue;
     }
-    const item = { file, path, state: "waiting", words: "Waiting", kind: "", progress: 0, page: null };
+    const item = { file, path, kind: "", progress: 0, page: null };
+    items.push(item);
     if (file.size > limit) {
-      item.state = "refused";
-      item.words = `Not sent: larger than ${bytes(limit)}, the most that one request may hold.`;
+      const words = `Not sent: larger than ${bytes(limit)}, the most that one request may hold.`;
+      become(item, { state: "refused", words });
     } else {
+      become(item, { state: "waiting", words: "Waiting" });
       fresh.push(item);
     }
-    items.push(item);
-    touch(item);
   }
   queue.add(fresh);
   touch();
 }
 
 function retry(failed) {
-  for (const item of failed) Object.assign(item, { state: "waiting", words: "Waiting", progress: 0 });
-  failed.forEach(touch);
+  for (const item of failed) become(item, { state: "waiting", words: "Waiting", progress: 0 });
   queue.add(failed);
 }
 
@@ -178,8 +182,7 @@ document.addEventListener("drop", async (event) => {
 byId("retry").addEventListener("click", () => retry(items.filter((item) => item.state === "failed")));
 byId("stop").addEventListener("click", () => {
   for (const item of queue.drain()) {
-    Object.assign(item, { state: "failed", words: "Not sent: stopped." });
-    touch(item);
+    become(item, { state: "failed", words: "Not sent: stopped." });
   }
 });
 addEventListener("beforeunload", (event) => {

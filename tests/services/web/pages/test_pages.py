@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from services.web.pages.assets import assets
 from services.web.pages.bars import ALERT_PLACE, RULE_OUT_PLACE, place
+from services.web.pages.card import to_html
 from services.web.pages.pager import pager
 from services.web.pages.words import percent
 from services.web.tables import Answer
@@ -280,3 +281,20 @@ def test_every_shortcut_of_the_study_page_is_in_its_help(room: Room, one: str) -
     for quoted, plain in keys:
         key = quoted or plain
         assert key in shown or key == "=", key
+
+
+def test_a_model_card_cannot_bring_markup_of_its_own() -> None:
+    card = to_html(
+        "# Card\n\n<script>x</script> [a](javascript:x) ![b](http://c/d.png)\n\n|n|m|\n|-:|:-|\n|1|<b>2</b>|\n"
+    )
+    assert "<h2>Card</h2>" in card
+    assert "<td>1</td>" in card
+    assert not re.search(r"<script|<b>|<a |<img|style=", card)
+
+
+def test_the_model_card_is_on_the_about_page_and_the_page_does_without_it(room: Room, one: str) -> None:
+    assert "A tiny release for tests" in text_of(room, "/about")
+    room.to_inference.cut = True
+    text = text_of(room, "/about")
+    assert "A tiny release for tests" not in text
+    assert "Inference does not answer now" in text
