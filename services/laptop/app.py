@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -50,10 +51,10 @@ def create_app(settings: WebSettings, *, samples: bool = True, started: Callable
 @contextlib.asynccontextmanager
 async def _seeding(web: FastAPI, marker: Path) -> AsyncIterator[None]:
     """In the background, so that the address is printed at once; a stop waits for the film in hand at most."""
-    task = asyncio.create_task(asyncio.to_thread(seed, web.state.web, marker))
+    stop = threading.Event()
+    task = asyncio.create_task(asyncio.to_thread(seed, web.state.web, marker, stop))
     try:
         yield
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        stop.set()
+        await task

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import structlog
@@ -20,27 +21,28 @@ SAMPLES = REPOSITORY / "samples"
 SITE = "samples"
 
 
-def seed(web: Web, marker: Path, folder: Path = SAMPLES) -> int:
-    """Take the sample films in where no study is here yet, or where an earlier seeding was cut off; how many were.
+def seed(web: Web, marker: Path, stop: threading.Event, folder: Path = SAMPLES) -> None:
+    """Take the sample films in where no study is here yet, or where an earlier seeding was cut off.
 
-    `marker` is a file that lies there while the seeding is unfinished.
+    `marker` is a file that lies there while the seeding is unfinished; `stop` ends it after the film in hand.
     """
     with web.read() as session:
         empty = session.scalar(select(Study.uid).limit(1)) is None
     if not empty and not marker.exists():
-        return 0
-    marker.touch()
-    films = json.loads((folder / "samples.json").read_text(encoding="utf-8"))["films"]
+        return
     try:
+        marker.touch()
+        films = json.loads((folder / "samples.json").read_text(encoding="utf-8"))["films"]
         for number, film in enumerate(films, start=1):
+            if stop.is_set():
+                return
             path = folder / film["file"]
             facts = Facts(site=SITE, accession=f"SAMPLE-{number:02d}", patient_id=_patient(film))
             ingest(web, [Upload(path.name, path.read_bytes)], facts)
-    except (DatabaseUnavailable, BlobsUnavailable) as error:
+    except (DatabaseUnavailable, BlobsUnavailable, OSError) as error:
         log.warning("the sample films are not all in; the next start goes on", reason=str(error))
-        return 0
-    marker.unlink()
-    return len(films)
+        return
+    marker.unlink(missing_ok=True)
 
 
 def _patient(film: dict[str, str]) -> str:

@@ -214,7 +214,8 @@ def _check(client: httpx.Client, promises: Promises) -> None:
     assert {key: by_key[key] for key in promises.reads} == promises.reads
     check = client.get("/feedback/v1/ledger/check")
     assert check.status_code == 200
-    assert check.json()["intact"], check.text
+    assert check.json()["holds"], check.text
+    assert check.json()["reads"] == len(ledger)
 
 
 def _check_rows(data: Path, promises: Promises) -> None:
