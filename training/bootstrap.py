@@ -1,4 +1,4 @@
-"""Bootstrap clustered by patient: whole patients are drawn, so that films of one patient do not count as independent."""
+"""Bootstrap clustered by patient: whole patients are drawn, for films of one patient are not independent."""
 
 from __future__ import annotations
 

@@ -131,7 +131,9 @@ def _fill(
     session = open_session(folder / MODEL)
     scores: dict[str, Scores] = {}
     for name, part in parts.items():
-        scores[name] = score(session, part.frames, spec, tick=lambda count, n=name: tick(n, count))  # type: ignore[misc]
+        # Of the training films only the embeddings are needed, and a sample of them says as much.
+        frames = _sample(part.frames, recipe.domain_films) if name == "train" else part.frames
+        scores[name] = score(session, frames, spec, tick=lambda count, n=name: tick(n, count))  # type: ignore[misc]
 
     held = parts["calibration"]
     calibration = scores["calibration"]
@@ -213,6 +215,11 @@ def _fill(
         "variants": [variant.model_dump(mode="json")],
     }
     return write_release(folder, draft, key)
+
+
+def _sample(frames: Store, count: int) -> Store:
+    chosen = np.random.default_rng(0).permutation(len(frames))[:count]
+    return np.asarray(frames[np.sort(chosen)])
 
 
 def _counts(films: Sequence[Film]) -> dict[str, tuple[int, int]]:

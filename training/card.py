@@ -15,18 +15,21 @@ _HEAD = """# {name} {version}
 Ranking frontal chest radiographs of adults so that films more likely to be critical are read first, by radiologists who
 read every film. It scores {count} findings: {findings}.
 
-Not intended for: diagnosis without a reader, lateral films, other body parts, CT or MR. For children only the paediatric
-pneumonia figures below are known, and the operating points were not made for them.
+Not intended for: diagnosis without a reader, lateral films, other body parts, CT or MR. For children only the
+paediatric pneumonia figures below are known, and the operating points were not made for them.
 
 ## Limits
 
-- Films are squashed to {height} x {width} pixels before scoring: a small nodule or a thin pneumothorax line may not be visible at all.
+- Films are squashed to {height} x {width} pixels before scoring: a small nodule or a thin pneumothorax line may not be
+  visible at all.
 - The NIH labels were mined from report text; about one in ten is wrong. The figures measure agreement with such labels.
 - NIH's Pneumothorax labels largely mean treated patients with a drain: the network may see the drain, and an untreated
   pneumothorax is the harder case that these figures do not describe.
-- All adult films come from one hospital (NIH Clinical Center, 1992 to 2015) and few patients; another hospital's figures must be measured there.
+- All adult films come from one hospital (NIH Clinical Center, 1992 to 2015) and few patients; another hospital's
+  figures must be measured there.
 - AP films are mostly of sicker patients in bed; part of every figure is that the view tells how sick a patient is.
-- Findings that are not established (fewer than 15 positive calibration patients): {unestablished}. They are shown grey, in no band and in no gate.
+- Findings that are not established (fewer than 15 positive calibration patients): {unestablished}. They are shown grey,
+  in no band and in no gate.
 - The out-of-domain check catches only part of what is no chest film; see below.
 
 ## Data and licences
@@ -37,7 +40,7 @@ pneumonia figures below are known, and the operating points were not made for th
 - `golden.png`: {golden}.
 
 Pneumonia is known only for NIH patients 1,280 to 3,970 (outside, the patient number gives the label away) and for
-Kermany's films, whose other findings are unknown. Training adds an offset per source to each logit, which is dropped here.
+Kermany's films, whose other findings are unknown. Training adds an offset per source to each logit, dropped here.
 
 Split by patient with a salted SHA-256; no patient crosses. Films (patients) per split:
 
@@ -72,8 +75,10 @@ def _row(name: str, figures: dict[str, Any]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-_COLUMNS = """| finding | positive films / patients | AUROC | AUPRC | rule-out: sensitivity | specificity | alert: sensitivity | specificity | Brier | ECE | slope |
-|---|---|---|---|---|---|---|---|---|---|---|"""
+_COLUMNS = (
+    "| finding | positive films / patients | AUROC | AUPRC | rule-out: sensitivity | specificity | alert: sensitivity "
+    "| specificity | Brier | ECE | slope |\n|---|---|---|---|---|---|---|---|---|---|---|"
+)
 
 
 def _evaluation(report: dict[str, Any]) -> list[str]:
@@ -85,8 +90,8 @@ def _evaluation(report: dict[str, Any]) -> list[str]:
     if nih := report.get("nih"):
         lines += [
             f"NIH, {nih['films']} films of {nih['patients']} patients. Mean AUROC over the "
-            f"{(nih['mean_auroc'] or {}).get('findings', 0)} findings: **{_figure(nih['mean_auroc'])}**; without Hernia: "
-            f"**{_figure(nih['mean_auroc_without_hernia'])}**.\n",
+            f"{(nih['mean_auroc'] or {}).get('findings', 0)} findings: **{_figure(nih['mean_auroc'])}**; without "
+            f"Hernia: **{_figure(nih['mean_auroc_without_hernia'])}**.\n",
             _COLUMNS,
             *(_row(name, figures) for name, figures in nih["findings"].items()),
             "\nSubgroups (mean AUROC over the findings that the group can give; small groups swing widely):\n",
@@ -99,12 +104,12 @@ def _evaluation(report: dict[str, Any]) -> list[str]:
     if kermany := report.get("kermany"):
         figures = kermany["pneumonia"]
         lines += [
-            f"\nKermany (children of one to five years), {figures['films']} films of {figures['patients']} patients, at the "
-            "operating points made for adults:\n",
+            f"\nKermany (children of one to five years), {figures['films']} films of {figures['patients']} patients, "
+            "at the operating points made for adults:\n",
             _COLUMNS,
             _row("Pneumonia", figures),
-            "\nHow well the source (NIH or Kermany) can be told from the scores (AUROC; the populations differ truly in age "
-            f"and disease, so this is not 0.5 even for an honest model): all scores "
+            "\nHow well the source (NIH or Kermany) can be told from the scores (AUROC; the populations differ in "
+            "age and disease, so this is not 0.5 even for an honest model): all scores "
             f"{report['source']['auroc_of_source_from_all_scores']}, the pneumonia score alone "
             f"{report['source']['auroc_of_source_from_pneumonia_score']}.",
         ]
@@ -115,8 +120,8 @@ def _domain(report: dict[str, Any]) -> list[str]:
     domain = report["domain"]
     return [
         "\n## What is no chest film\n",
-        f"Films whose embedding lies further than {domain['threshold']:.3f} from the training films are not scored. Of held-out "
-        f"chest films {100 * domain['false_refusal']['value']:.2f} % are refused wrongly.\n",
+        f"Films whose embedding lies further than {domain['threshold']:.3f} from the training films are not scored. "
+        f"Of held-out chest films {100 * domain['false_refusal']['value']:.2f} % are refused wrongly.\n",
         "| images | tried | refused |\n|---|---|---|",
         *(f"| {group} | {v['images']} | {v['refused']} |" for group, v in domain["outsiders"].items()),
         "\n| chest films held out | films | refused wrongly |\n|---|---|---|",

@@ -70,6 +70,7 @@ class Recipe(_Part):
     positive_weight_power: Share = 0.4
     positive_weight_limit: float = 6.0
     bootstrap_draws: int = Field(default=1000, ge=10)
+    domain_films: int = Field(default=3000, ge=1)
     domain_components: int = Field(default=64, ge=1)
     domain_false_refusal: Share = 0.005
     augmentation: Augmentation = Augmentation()

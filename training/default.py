@@ -76,9 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--recipe", type=Path, default=CONFIGS / "default.toml", help="a TOML file, as in training/configs"
     )
-    parser.add_argument(
-        "--tiny", action="store_true", help="a few steps of a small network: proves the path"
-    )
+    parser.add_argument("--tiny", action="store_true", help="a few steps of a small network: proves the path")
     parser.add_argument("--data", type=Path, help=f"folder with nih128/ and kermany224/ (else {DATA_SETTING})")
     parser.add_argument("--release", type=Path, default=ROOT / "models" / "default", help="folder to write")
     parser.add_argument("--trusted-keys", type=Path, default=ROOT / "models" / "trusted-keys.txt")

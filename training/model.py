@@ -51,7 +51,9 @@ def load_imagenet(backbone: nn.Module, path: Path) -> None:
 class FilmNet(nn.Module):  # type: ignore[misc]
     """films (B, 1, S, S) -> logits (B, K), activation (B, K, h, w), embedding (B, E).
 
-    The mean of a finding's activation plus its bias is its logit (Zhou et al., CVPR 2016).
+    The mean of a finding's activation plus its bias is its logit (Zhou et al., CVPR 2016). The embedding is the mean and
+    spread over the frame of the last stage but one: there a leg or a CT slice still differs from a chest film, while the
+    last stage has learnt to look at findings alone (it let every leg film pass; see docs/data-scientist.md).
     """
 
     def __init__(self, backbone: str, findings: int, dropout: float, drop_path: float, weights: Path | None) -> None:
@@ -64,9 +66,11 @@ class FilmNet(nn.Module):  # type: ignore[misc]
 
     def forward(self, films: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """See the class."""
-        features = self.backbone.forward_features(films)
+        features, (middle,) = self.backbone.forward_intermediates(films, indices=[-2])
         activation = F.conv2d(features, self.head.weight[:, :, None, None])
-        return activation.mean(dim=(2, 3)) + self.head.bias, activation, features.mean(dim=(2, 3))
+        mean = middle.mean(dim=(2, 3))
+        spread = (middle - mean[:, :, None, None]).square().mean(dim=(2, 3)).clamp_min(1e-12).sqrt()
+        return activation.mean(dim=(2, 3)) + self.head.bias, activation, torch.cat([mean, spread], dim=1)
 
     def train_logits(self, films: torch.Tensor) -> torch.Tensor:
         """Logits (B, K) with dropout on the pooled features."""
