@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 
+import pydicom
 import structlog
 from sqlalchemy import select
 
@@ -14,6 +17,7 @@ from hilum.storage import BlobsUnavailable, DatabaseUnavailable
 from services.web.candidates import Facts, Upload
 from services.web.context import Web
 from services.web.ingest import ingest
+from services.web.names import derived_uid
 from services.web.tables import Study
 
 log = structlog.get_logger("hilum.samples")
@@ -38,11 +42,27 @@ def seed(web: Web, marker: Path, stop: threading.Event, folder: Path = SAMPLES) 
                 return
             path = folder / film["file"]
             facts = Facts(site=SITE, accession=f"SAMPLE-{number:02d}", patient_id=_patient(film))
-            ingest(web, [Upload(path.name, path.read_bytes)], facts)
+            ingest(web, [Upload(path.name, partial(_body, path))], facts)
     except (DatabaseUnavailable, BlobsUnavailable, OSError) as error:
         log.warning("the sample films are not all in; the next start goes on", reason=str(error))
         return
     marker.unlink(missing_ok=True)
+
+
+def _body(path: Path) -> bytes:
+    """The film's bytes; a DICOM film gets UIDs of its own.
+
+    The public films that the samples come from may be sent here too, and must not be in conflict with their copies.
+    """
+    if path.suffix != ".dcm":
+        return path.read_bytes()
+    film = pydicom.dcmread(path)
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+        setattr(film, keyword, derived_uid("sample", path.name, keyword))
+    film.file_meta.MediaStorageSOPInstanceUID = film.SOPInstanceUID
+    stream = BytesIO()
+    pydicom.dcmwrite(stream, film)
+    return stream.getvalue()
 
 
 def _patient(film: dict[str, str]) -> str:

@@ -79,12 +79,15 @@ class Client(threading.Thread):
         while not self.stop.is_set():
             try:
                 answer: httpx.Response = send()
+            except httpx.ConnectError:
+                # Nobody is there yet: nothing was sent.
+                time.sleep(0.1)
+                continue
             except httpx.TransportError:
                 with self.promises.lock:
                     self.promises.broken[kind] += 1
                 if gives_up:
                     return None
-                time.sleep(0.02)
                 continue
             if answer.is_success:
                 return answer
@@ -182,7 +185,8 @@ def test_what_was_acknowledged_survives_kill_9_at_any_moment(tmp_path: Path) -> 
     # The loop proves nothing unless it had something to lose and something was cut off.
     assert len(promises.films) > KILLS
     assert len(promises.reads) > KILLS // 2
-    assert promises.broken["upload"] + promises.broken["read"] > KILLS
+    assert promises.broken["upload"] > KILLS // 2
+    assert promises.broken["read"] > KILLS // 4
 
 
 def _check(client: httpx.Client, promises: Promises) -> None:

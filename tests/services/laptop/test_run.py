@@ -64,8 +64,14 @@ def test_a_first_start_lists_the_sample_films_and_a_second_keeps_what_there_is(
         body = pattern_film(1)
         sent = httpx.post(laptop.url + "v1/studies", files={"file": ("film.png", body)})
         assert sent.status_code == 201
+        # The films that the samples are copies of can be sent too.
+        copied = httpx.post(
+            laptop.url + "v1/studies", files={"file": ROOT.joinpath("samples/nih_test1.dcm").open("rb")}
+        )
+        assert copied.status_code == 201
         laptop.stop(signal.SIGTERM)
     with Laptop(tmp_path / "data", tiny_release, samples=True) as laptop:
+        first.add(copied.json()["uid"])
         assert {study["uid"] for study in _listed(laptop)} == first | {sent.json()["uid"]}
         film = sent.json()["films"][0]["film_uid"]
         original = httpx.get(f"{laptop.url}v1/studies/{sent.json()['uid']}/films/{film}/original")
