@@ -73,16 +73,17 @@ class Room:
 
 
 @contextlib.contextmanager
-def running(folder: Path, **settings: str) -> Iterator[Room]:
-    """`hilum run` on a free port with its data in `folder` and no samples; `settings` are environment variables."""
+def running(folder: Path, *, samples: bool = False, **settings: str) -> Iterator[Room]:
+    """`hilum run` on a free port with its data in `folder`; `settings` are environment variables."""
     release = {}
     if not (DEFAULT_RELEASE / "manifest.json").exists():
         make_tiny_release(folder / "release", FINDINGS)
         release = {"HILUM_RELEASE": str(folder / "release"), "HILUM_TRUSTED_KEYS": ""}
     environment = {**os.environ, "HILUM_LOG_LEVEL": "warning", **release, **settings}
-    command = [sys.executable, "-c", "from services.cli import main; main()", "run", "--port", "0", "--no-samples"]
+    command = [sys.executable, "-c", "from services.cli import main; main()", "run", "--port", "0"]
+    command += ["--data", str(folder / "data"), "--samples" if samples else "--no-samples"]
     process = subprocess.Popen(
-        [*command, "--data", str(folder / "data")],
+        command,
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
