@@ -33,7 +33,9 @@ def terraform() -> str:
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of tf/, so that no run leaves provider folders or state in the checkout."""
     folder = tmp_path_factory.mktemp("infra")
-    shutil.copytree(TF, folder / "tf", ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*", "terraform.tfvars", "backend.hcl"))
+    shutil.copytree(
+        TF, folder / "tf", ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*", "terraform.tfvars", "backend.hcl")
+    )
     return folder / "tf"
 
 
@@ -46,7 +48,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     if mirror is None:
         config.write_text("", encoding="utf-8")
     else:
-        config.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n', encoding="utf-8")
+        config.write_text(
+            f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n', encoding="utf-8"
+        )
     return kept | {
         "TF_CLI_CONFIG_FILE": str(config),
         "TF_IN_AUTOMATION": "1",

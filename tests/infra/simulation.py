@@ -1,4 +1,4 @@
-"""An AWS that is only simulated: moto's server on loopback. It keeps state and answers API calls; it checks no rights."""
+"""An AWS that is only simulated: moto's server on loopback. It keeps state and answers calls; it checks no rights."""
 
 from __future__ import annotations
 
@@ -6,24 +6,51 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import boto3
+from moto.ec2.models.instances import Instance
+from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.server import ThreadedMotoServer
 
 REGION = "eu-central-1"
+
+
+_init_rule = SecurityGroupRule.__init__
+_prepare_interfaces = Instance.prep_nics
+
+
+def _rule_with_description(rule: Any, *values: Any, **named: Any) -> None:
+    """moto 5.2 forgets the description of a rule that names a group or a prefix list; AWS doesn't."""
+    _init_rule(rule, *values, **named)
+    for remote in (*values[6:8], named.get("source_group"), named.get("prefix_list_id")):
+        if remote and remote.get("Description"):
+            rule.ip_range["Description"] = remote["Description"]
+
+
+def _instance_with_groups(instance: Any, *values: Any, **named: Any) -> None:
+    """moto 5.2 doesn't show an instance the groups that came with its network interface; AWS does."""
+    _prepare_interfaces(instance, *values, **named)
+    if not instance.security_groups and instance.nics:
+        instance.security_groups = list(instance.nics[0].group_set)
 
 
 @contextmanager
 def simulated_aws() -> Iterator[str]:
     """Run moto's server on a free loopback port; yields its URL."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    mended = (
+        mock.patch.object(SecurityGroupRule, "__init__", _rule_with_description),
+        mock.patch.object(Instance, "prep_nics", _instance_with_groups),
+    )
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        yield f"http://{host}:{port}"
-    finally:
-        server.stop()
+    with mended[0], mended[1]:
+        server.start()
+        try:
+            host, port = server.get_host_and_port()
+            yield f"http://{host}:{port}"
+        finally:
+            server.stop()
 
 
 def client(url: str, service: str) -> Any:
@@ -52,4 +79,7 @@ def live_instances(url: str) -> list[str]:
 def volumes(url: str) -> dict[str, str]:
     """Data volumes: name to id."""
     answer = client(url, "ec2").describe_volumes(Filters=[{"Name": "tag-key", "Values": ["node"]}])
-    return {next(tag["Value"] for tag in volume["Tags"] if tag["Key"] == "Name"): volume["VolumeId"] for volume in answer["Volumes"]}
+    return {
+        next(tag["Value"] for tag in volume["Tags"] if tag["Key"] == "Name"): volume["VolumeId"]
+        for volume in answer["Volumes"]
+    }

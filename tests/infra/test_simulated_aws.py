@@ -1,5 +1,8 @@
-"""The AWS example from apply to destroy against moto's server, a simulation: it proves that Terraform's own part holds together
-(order, ids, a second plan that is empty, what survives), not that AWS would let the same calls through or that a packet flows."""
+"""The AWS example from apply to destroy against moto's server, which is a simulation.
+
+It proves that Terraform's own part holds together (order, ids, a second plan that is empty, what survives), not that
+AWS would let the same calls through or that a packet flows.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,9 @@ class Simulated:
 def simulated(terraform: str, environment: dict[str, str], workspace: Path) -> Iterator[Simulated]:
     """One apply for all tests of this file. State is in the simulation's own bucket, with its lock."""
     with simulated_aws() as url:
-        client(url, "s3").create_bucket(Bucket=STATE["Bucket"], CreateBucketConfiguration={"LocationConstraint": REGION})
+        client(url, "s3").create_bucket(
+            Bucket=STATE["Bucket"], CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
         keys = {"AWS_ACCESS_KEY_ID": "simulated", "AWS_SECRET_ACCESS_KEY": "simulated", "AWS_ENDPOINT_URL": url}
         values = {
             "region": REGION,
@@ -51,7 +56,13 @@ def simulated(terraform: str, environment: dict[str, str], workspace: Path) -> I
         }
         folder = workspace / "environments/aws-example"
         (folder / "terraform.tfvars.json").write_text(json.dumps(values), encoding="utf-8")
-        backend = {"bucket": STATE["Bucket"], "key": STATE["Key"], "region": REGION, "use_lockfile": "true", "use_path_style": "true"}
+        backend = {
+            "bucket": STATE["Bucket"],
+            "key": STATE["Key"],
+            "region": REGION,
+            "use_lockfile": "true",
+            "use_path_style": "true",
+        }
         example = Terraform(terraform, folder, environment | keys)
         example.do("init", *(f"-backend-config={key}={value}" for key, value in backend.items()))
         example.do("apply", "-auto-approve", "-no-color")
@@ -71,9 +82,13 @@ def test_a_second_plan_changes_nothing(simulated: Simulated) -> None:
 def test_the_inventory_names_every_node_with_its_disk_and_no_secret(simulated: Simulated) -> None:
     text = simulated.terraform.do("output", "-raw", "inventory")
     inventory = yaml.safe_load(text)["all"]
-    groups = {name: sorted((group["hosts"] or {})) for name, group in inventory["children"].items() if "hosts" in group}
+    groups = {name: sorted(group["hosts"] or {}) for name, group in inventory["children"].items() if "hosts" in group}
     assert groups == {"servers": NODES[3:], "agents": NODES[:2], "gpu_agents": NODES[2:3]}
-    hosts = {name: host for group in ("servers", "agents", "gpu_agents") for name, host in inventory["children"][group]["hosts"].items()}
+    hosts = {
+        name: host
+        for group in ("servers", "agents", "gpu_agents")
+        for name, host in inventory["children"][group]["hosts"].items()
+    }
     disks = {f"{name}-data": host["data_device"].rsplit("_", 1)[1] for name, host in hosts.items()}
     assert disks == {name: volume.replace("-", "") for name, volume in volumes(simulated.url).items()}
     assert inventory["vars"]["ansible_user"] == "admin"
@@ -88,7 +103,13 @@ def test_the_state_is_in_the_bucket_and_a_second_writer_is_kept_out(simulated: S
     state = json.loads(s3.get_object(**STATE)["Body"].read())
     assert len([item for item in state["resources"] if item["mode"] == "managed"]) > 30
     lock = {"Bucket": STATE["Bucket"], "Key": STATE["Key"] + ".tflock"}
-    held = {"ID": "1", "Operation": "OperationTypeApply", "Who": "a-colleague", "Version": "1.11.4", "Created": "2026-01-01T00:00:00Z"}
+    held = {
+        "ID": "1",
+        "Operation": "OperationTypeApply",
+        "Who": "a-colleague",
+        "Version": "1.11.4",
+        "Created": "2026-01-01T00:00:00Z",
+    }
     s3.put_object(**lock, Body=json.dumps(held).encode())
     try:
         answer = simulated.terraform.ask("plan", "-no-color", "-lock-timeout=0s")
@@ -107,7 +128,9 @@ def test_everything_that_takes_tags_is_tagged(simulated: Simulated) -> None:
             attributes = instance["attributes"]
             if resource["mode"] == "managed" and "tags_all" in attributes:
                 tags = attributes["tags_all"] or {}
-                assert {"project", "cluster", "managed-by", "owner"} <= set(tags), f"{resource['type']}.{resource['name']}"
+                assert {"project", "cluster", "managed-by", "owner"} <= set(tags), (
+                    f"{resource['type']}.{resource['name']}"
+                )
                 tagged += 1
     assert tagged > 60
 
@@ -120,7 +143,11 @@ def test_the_bucket_is_versioned_encrypted_private_and_tls_only(simulated: Simul
     assert rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
     block = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
     assert set(block.values()) == {True}
-    denied = [statement for statement in json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"] if statement["Effect"] == "Deny"]
+    denied = [
+        statement
+        for statement in json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
+        if statement["Effect"] == "Deny"
+    ]
     assert {"Bool": {"aws:SecureTransport": "false"}} in [statement["Condition"] for statement in denied]
 
 
@@ -173,5 +200,7 @@ def test_stopping_starting_and_destroying_lose_no_volume_and_no_film(simulated: 
     assert volumes(url) == before
     assert client(url, "s3").get_object(Bucket=bucket, Key="films/one")["Body"].read() == b"a film"
     assert client(url, "s3").get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
-    assert client(url, "s3").get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]["BlockPublicPolicy"]
+    assert client(url, "s3").get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"][
+        "BlockPublicPolicy"
+    ]
     assert client(url, "ec2").describe_vpcs(Filters=[{"Name": "tag:project", "Values": ["hilum"]}])["Vpcs"] == []

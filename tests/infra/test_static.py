@@ -1,4 +1,4 @@
-"""What Terraform and checkov say without any cloud: layout, validity, native tests against mock providers, known weaknesses."""
+"""What Terraform and checkov say without any cloud: layout, validity, native tests with mocks, known weaknesses."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def test_the_native_tests_of_the_aws_module_pass(aws: Terraform) -> None:
 
 def test_the_openstack_example_is_valid(terraform: str, environment: dict[str, str], workspace: Path) -> None:
     if not has_provider("terraform-provider-openstack/openstack"):
-        pytest.skip("the OpenStack provider is not in the mirror: its module was checked by fmt and the interface test alone")
+        pytest.skip(
+            "the OpenStack provider is not in the mirror: its module was checked by fmt and the interface test alone"
+        )
     example = Terraform(terraform, workspace / "environments/openstack-example", environment)
     example.do("init", "-backend=false")
     assert json.loads(example.do("validate", "-json"))["valid"]
@@ -58,14 +60,27 @@ def test_checkov_finds_nothing_without_a_written_reason() -> None:
     if not command.exists():
         cannot_run("checkov is not installed beside this Python: use tests/infra/run.sh")
     done = subprocess.run(
-        [command, "--directory", TF, "--framework", "terraform", "--output", "json", "--compact", "--skip-download", "--quiet"],
+        [
+            command,
+            "--directory",
+            TF,
+            "--framework",
+            "terraform",
+            "--output",
+            "json",
+            "--compact",
+            "--skip-download",
+            "--quiet",
+        ],
         capture_output=True,
         text=True,
         check=False,
         timeout=600,
     )
     report = json.loads(done.stdout)
-    failed = [f"{item['check_id']} {item['check_name']}: {item['resource']}" for item in report["results"]["failed_checks"]]
+    failed = [
+        f"{item['check_id']} {item['check_name']}: {item['resource']}" for item in report["results"]["failed_checks"]
+    ]
     assert not failed, "\n".join(failed)
     assert report["summary"]["passed"] > 50
     assert report["summary"]["parsing_errors"] == 0
