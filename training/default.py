@@ -64,7 +64,7 @@ def train_release(recipe: Recipe, paths: RunPaths, console: Console) -> Release:
             created=created.isoformat(timespec="seconds"),
             data_digest=digest(films, lambda p: split_of(p, recipe.salt), lambda p: patient_hash(p, recipe.salt)),
         )
-        network = Ensemble(networks, recipe.size)
+        network = Ensemble(networks, recipe.size, recipe.input_size)
         release = build(recipe, network, findings, parts, origin, key, paths.release, bars.stage(parts))
     trust(key, paths.trusted_keys)
     return release

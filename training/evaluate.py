@@ -85,8 +85,10 @@ def mean_auroc(scored: Scored, chosen: Sequence[int], draws: int) -> dict[str, f
         for k in given:
             known = labels[:, k] != UNKNOWN
             each.append(metrics.auroc(scored.logits[known, k], labels[known, k] == 1, weights[:, known]))
-        # A draw may lack the rare finding; its mean is then over the others.
-        return np.asarray(np.nanmean(np.stack(each), axis=0))
+        # A draw may lack the rare finding; its mean is then over the others, and NaN where it lacks all.
+        values = np.stack(each)
+        counted = np.isfinite(values).sum(axis=0)
+        return np.asarray(np.nansum(values, axis=0) / np.where(counted > 0, counted, np.nan))
 
     answer = _plain(bootstrap.interval(figure, patients_of(scored.films), draws, 17))
     return None if answer is None else {**answer, "findings": len(given)}

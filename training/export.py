@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -40,16 +41,19 @@ def export(network: Ensemble, findings: tuple[str, ...], spec: InputSpec, path: 
     """Write `network` to `path`: input `film`, outputs `logits`, `activation`, `embedding`, dynamic batch."""
     network.eval()
     stream = io.BytesIO()
-    torch.onnx.export(
-        network,
-        (torch.zeros(2, 1, spec.height, spec.width),),
-        stream,
-        input_names=["film"],
-        output_names=["logits", "activation", "embedding"],
-        dynamic_axes={name: {0: "batch"} for name in ("film", "logits", "activation", "embedding")},
-        opset_version=OPSET,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        # The tracing exporter is deprecated, but it alone gives one self-contained file that needs no further package.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            network,
+            (torch.zeros(2, 1, spec.height, spec.width),),
+            stream,
+            input_names=["film"],
+            output_names=["logits", "activation", "embedding"],
+            dynamic_axes={name: {0: "batch"} for name in ("film", "logits", "activation", "embedding")},
+            opset_version=OPSET,
+            dynamo=False,
+        )
     model = onnx.load_from_string(stream.getvalue())
     halve_weights(model)
     helper.set_model_props(model, {"findings": json.dumps(findings), "input": json.dumps(spec.model_dump(mode="json"))})

@@ -51,9 +51,9 @@ def load_imagenet(backbone: nn.Module, path: Path) -> None:
 class FilmNet(nn.Module):  # type: ignore[misc]
     """films (B, 1, S, S) -> logits (B, K), activation (B, K, h, w), embedding (B, E).
 
-    The mean of a finding's activation plus its bias is its logit (Zhou et al., CVPR 2016). The embedding is the mean and
-    spread over the frame of the last stage but one: there a leg or a CT slice still differs from a chest film, while the
-    last stage has learnt to look at findings alone (it let every leg film pass; see docs/data-scientist.md).
+    The mean of a finding's activation plus its bias is its logit (Zhou et al., CVPR 2016). The embedding is the mean
+    and spread over the frame of the last stage but one: there a leg or a CT slice still differs from a chest film,
+    while the last stage has learnt to look at findings alone (it let every leg film pass; docs/data-scientist.md).
     """
 
     def __init__(self, backbone: str, findings: int, dropout: float, drop_path: float, weights: Path | None) -> None:
@@ -89,21 +89,21 @@ class FilmNet(nn.Module):  # type: ignore[misc]
 
 
 class Ensemble(nn.Module):  # type: ignore[misc]
-    """What is exported: films (B, 1, H, W) as serving preprocesses them, enlarged to `size`, averaged over `members`.
+    """What is exported: films (B, 1, `film_size`, `film_size`) as serving makes them, enlarged to `size`.
 
-    Averaging logits and activations keeps "mean of the activation plus bias is the logit" true; the embeddings are
-    joined side by side.
+    Averaging the members' logits and activations keeps "mean of the activation plus bias is the logit" true; the
+    embeddings are joined side by side.
     """
 
-    def __init__(self, members: Sequence[FilmNet], size: int) -> None:
+    def __init__(self, members: Sequence[FilmNet], size: int, film_size: int) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
-        self.size = size
+        self.enlarged = None if size == film_size else (size, size)
 
     def forward(self, film: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """See the class."""
-        if film.shape[-1] != self.size:
-            film = F.interpolate(film, size=(self.size, self.size), mode="bilinear", align_corners=False)
+        if self.enlarged is not None:
+            film = F.interpolate(film, size=self.enlarged, mode="bilinear", align_corners=False)
         outputs = [member(film) for member in self.members]
         logits = torch.stack([o[0] for o in outputs]).mean(dim=0)
         activation = torch.stack([o[1] for o in outputs]).mean(dim=0)

@@ -24,7 +24,7 @@ SPEC = InputSpec(height=64, width=64)
 def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ensemble, Path]:
     torch.manual_seed(0)
     members = [FilmNet("tf_efficientnet_lite0", 3, 0.0, 0.0, None).eval() for _ in range(2)]
-    network = Ensemble(members, 96)
+    network = Ensemble(members, 96, 64)
     path = tmp_path_factory.mktemp("export") / "model.onnx"
     export(network, FINDINGS, SPEC, path)
     return network, path
