@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from hilum.release import FindingSpec
 from hilum.triage import logit
 from services.inference.scorer import Array, Outputs, Scorer
 
@@ -15,6 +16,8 @@ SIDE = 256
 # From faint to strong influence: amber, orange, red; strongest at this opacity, so that the film stays readable.
 COLOURS = np.array([[255, 214, 102], [255, 140, 40], [226, 30, 30]], dtype=np.float64)
 OPACITY = 0.65
+# How strong the map of a finding is that can be ruled out.
+FAINT = 0.2
 
 
 def _table() -> npt.NDArray[np.uint8]:
@@ -27,20 +30,25 @@ def _table() -> npt.NDArray[np.uint8]:
 TABLE = _table()
 
 
+def strength(probability: float, spec: FindingSpec) -> float:
+    """How strong a finding's map is drawn: FAINT up to its rule-out point, 1 from its alert point, log odds between."""
+    low, high = logit(spec.rule_out.threshold), logit(spec.alert.threshold)
+    if logit(probability) >= high:
+        return 1.0
+    share = (logit(probability) - low) / max(high - low, 1e-9)
+    return FAINT + (1.0 - FAINT) * min(max(share, 0.0), 1.0)
+
+
 def influence(scorer: Scorer, outputs: Outputs, index: int) -> npt.NDArray[np.float64]:
     """How much each place of the film speaks for finding `index`: (h, w), 0..1.
 
-    The class activation map (Zhou et al., CVPR 2016) has the logit as its mean, less the bias. It is scaled by the
-    larger of its own maximum and the value that, all over the film, would bring the finding to its alert point:
-    so a film without the finding has a faint map, not a bright one.
+    The class activation map (Zhou et al., CVPR 2016) has the logit as its mean, less the bias. Its positive part is
+    scaled by its own maximum and by `strength`, so that a film without the finding has a faint map, not a bright one.
     """
-    activation = outputs.activation[0, index].astype(np.float64)
-    bias = float(outputs.logits[0, index]) - float(activation.mean())
-    spec = scorer.variant.findings[index]
-    alert = (logit(spec.alert.threshold) - spec.calibration.intercept) / spec.calibration.slope - bias
-    positive = np.maximum(activation, 0.0)
-    scale = max(float(positive.max()), alert, 1e-9)
-    return np.asarray(positive / scale)
+    positive = np.maximum(outputs.activation[0, index].astype(np.float64), 0.0)
+    probability = float(scorer.probabilities(outputs.logits)[0, index])
+    largest = max(float(positive.max()), 1e-9)
+    return np.asarray(strength(probability, scorer.variant.findings[index]) * positive / largest)
 
 
 def draw(values: npt.NDArray[np.float64]) -> bytes:

@@ -127,14 +127,16 @@ def test_workers_do_not_change_the_file(films: Path, release: Release) -> None:
     assert written[0] == written[1]
 
 
-def test_a_run_that_was_broken_off_goes_on_where_it_stopped(films: Path, release: Release) -> None:
+@pytest.mark.parametrize("torn_at", [30, -3], ids=["within the digest", "before the last cell"])
+def test_a_run_that_was_broken_off_goes_on_where_it_stopped(films: Path, release: Release, torn_at: int) -> None:
     score(films, release)
-    whole = (films.parent / "scores.csv").read_text(encoding="utf-8")
+    whole = (films.parent / "scores.csv").read_bytes().decode()
     lines = whole.splitlines(keepends=True)
+    assert lines[4].endswith(",0\r\n")
     # What a kill leaves: three whole rows and a torn one, of which one file has since changed.
     lines[1] = lines[1].replace("critical", "TAKEN OVER")
     lines[2] = lines[2].replace("urgent", "TAKEN OVER")
-    (films.parent / "scores.csv.part").write_text("".join(lines[:4]) + lines[4][:30], encoding="utf-8")
+    (films.parent / "scores.csv.part").write_bytes(("".join(lines[:4]) + lines[4][:torn_at]).encode())
     (films / "1.png").write_bytes(pattern_film(1, side=512))
     result = score(films, release)
     assert "(2 of them from the run before)" in result.output

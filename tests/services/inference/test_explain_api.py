@@ -10,7 +10,9 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from hilum.release import Release
-from tests.releases import FINDINGS, pattern_film, png
+from services.inference.heat import FAINT, strength
+from services.inference.scorer import Scorer
+from tests.releases import FINDINGS, pattern, pattern_film, png
 
 
 def heat(client: TestClient, release: Release, finding: str, film: bytes) -> np.ndarray:
@@ -36,6 +38,27 @@ def test_the_map_lights_up_where_the_finding_is_and_nowhere_else(client: TestCli
 
 def test_a_finding_that_is_not_there_has_a_transparent_map(client: TestClient, release: Release) -> None:
     assert heat(client, release, FINDINGS[1], pattern_film(0))[..., 3].max() < 30
+
+
+def test_a_finding_below_its_alert_point_has_a_fainter_map(client: TestClient, release: Release) -> None:
+    film = pattern(0)
+    film[:64, 64:128] = 60  # The second block is a little brighter than the rest: far below the alert point.
+    faint = heat(client, release, FINDINGS[1], png(film))[..., 3]
+    full = heat(client, release, FINDINGS[1], pattern_film(1))[..., 3]
+    assert full.max() > 150
+    assert 0 < faint.max() < 0.3 * full.max()
+    assert np.unravel_index(faint.argmax(), faint.shape)[1] in range(60, 132)
+
+
+def test_the_strength_of_a_map_grows_with_the_probability(scorer: Scorer) -> None:
+    spec = scorer.variant.findings[0]
+    low, high = spec.rule_out.threshold, spec.alert.threshold
+    drawn = [strength(p, spec) for p in (0.0, low / 2, low, (low + high) / 2, high, 1.0)]
+    assert drawn == sorted(drawn)
+    assert drawn[0] == drawn[2] == FAINT
+    assert drawn[-2] == drawn[-1] == 1.0
+    same = spec.model_copy(update={"rule_out": spec.alert})
+    assert (strength(high, same), strength(high / 2, same)) == (1.0, FAINT)
 
 
 def test_the_film_stays_readable_under_the_map(client: TestClient, release: Release) -> None:
