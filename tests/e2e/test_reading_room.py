@@ -307,6 +307,34 @@ def test_a_study_can_be_read_again_and_its_history_stays(page: Page, open_room: 
     assert [read["version"] for read in open_room.study(uid)["reads"]] == [2, 1]  # type: ignore[attr-defined]
 
 
+def test_a_film_that_comes_while_the_study_is_read_is_announced_and_labels_stay(page: Page, open_room: Room) -> None:
+    (uid,) = open_room.upload(SAMPLES[1], accession="LATE", patient_id="P-LATE")
+    scored(open_room, page, uid)
+    begin(page, uid)
+    page.keyboard.press("3")
+    page.locator("#comment").fill("only one view yet")
+    assert open_room.upload(SAMPLES[2], accession="LATE", patient_id="P-LATE") == [uid]
+    expect(page.get_by_text("This study changed:")).to_be_visible()
+    page.get_by_role("link", name="Show it as it is now").click()
+    expect(page.locator(".stage .film")).to_have_count(2)
+    expect(page.locator("#message")).to_contain_text("uncertain:")
+    expect(page.locator("#comment")).to_have_value("only one view yet")
+    page.keyboard.press("c")
+    expect(page.locator(".stage .film.shown")).to_have_count(2)
+
+
+def test_films_go_under_the_patient_that_was_in_the_form_when_they_were_chosen(page: Page, open_room: Room) -> None:
+    page.goto("/upload")
+    page.locator("#patient_id").fill("FIRST")
+    # Chosen and renamed in one go: the films still wait when the form changes.
+    page.set_input_files("#choose-files", SAMPLES[:6])
+    page.locator("#patient_id").fill("SECOND")
+    expect(page.locator("#files li[data-state=stored]")).to_have_count(6, timeout=SCORED_MS)
+    links = page.locator("#files li a").all()
+    uids = [str(link.get_attribute("href")).removeprefix("/studies/") for link in links]
+    assert {open_room.study(uid)["patient_id"] for uid in uids} == {"FIRST"}
+
+
 def test_the_list_refreshes_and_keeps_the_place(page: Page, open_room: Room) -> None:
     first, *_ = open_room.upload(SAMPLES[13])
     scored(open_room, page, first)

@@ -1,5 +1,6 @@
 // A study's page: labels by mouse or keyboard, save once, go on. Nothing here decides anything about a film.
 
+import { watchStudy } from "./fresh.js";
 import { listen } from "./keys.js";
 import { inWords, nothingJudged, othersAbsent, toggled } from "./labels.js";
 import { nextUnread, skip, skipped } from "./next.js";
@@ -9,8 +10,9 @@ import { Films } from "./toolbar.js";
 
 const form = document.getElementById("read");
 const uid = document.body.dataset.uid;
-// What is set but not saved survives a look at another study, in this tab.
-const DRAFT = `hilum.draft.${uid}.${form?.dataset.answerVersion}`;
+// What is set but not saved survives a look at another study and a reload, in this tab.
+const DRAFT = `hilum.draft.${uid}`;
+const comment = document.getElementById("comment");
 const title = document.body.dataset.title;
 const message = document.getElementById("message");
 const rows = [...document.querySelectorAll("tr[data-finding]")];
@@ -46,7 +48,11 @@ function writeLabels(labels) {
   }
   if (locked) return;
   tell(nothingJudged(labels) ? "Nothing judged yet." : inWords(labels));
-  sessionStorage.setItem(DRAFT, JSON.stringify(labels));
+  keepDraft(labels);
+}
+
+function keepDraft(labels) {
+  sessionStorage.setItem(DRAFT, JSON.stringify({ labels, comment: comment.value }));
 }
 
 function rowInUse() {
@@ -119,7 +125,7 @@ async function save() {
       labels,
       answer_version: Number(form.dataset.answerVersion),
       seconds_spent: secondsSpent,
-      comment: document.getElementById("comment").value,
+      comment: comment.value,
       film_uids: films.figures.map((figure) => figure.dataset.uid),
     },
   };
@@ -158,6 +164,7 @@ form?.addEventListener("submit", (event) => {
   save();
 });
 form?.addEventListener("change", () => writeLabels(readLabels()));
+comment?.addEventListener("input", () => keepDraft(readLabels()));
 // A click on the chosen answer takes it back: a radio button alone cannot.
 for (const row of rows) {
   let before = null;
@@ -227,12 +234,21 @@ if (form) {
   if (kept) {
     key = kept.key;
     writeLabels(kept.body.labels);
+    comment.value = kept.body.comment;
     lock(true);
     tell("Your read of this study is kept in this browser and not sent yet.", "bad");
     flush();
   } else {
-    writeLabels({ ...readLabels(), ...JSON.parse(sessionStorage.getItem(DRAFT) ?? "{}") });
+    const draft = JSON.parse(sessionStorage.getItem(DRAFT) ?? "{}");
+    comment.value = draft.comment ?? "";
+    writeLabels({ ...readLabels(), ...draft.labels });
   }
+  const shown = { answerVersion: Number(form.dataset.answerVersion), filmCount: films.figures.length };
+  watchStudy(uid, shown, () => {
+    if (locked) return;
+    if (nothingJudged(readLabels()) && !comment.value) location.reload();
+    else document.getElementById("changed").hidden = false;
+  });
   if (rows.length) focusRow(rows[0]);
 } else {
   document.getElementById("go-on")?.focus();

@@ -19,7 +19,8 @@ let leftOut = 0;
 function draw(item) {
   if (!item.line) {
     item.line = document.getElementById("file-line").content.firstElementChild.cloneNode(true);
-    item.line.querySelector(".name").textContent = item.path;
+    item.line.querySelector(".path").textContent = item.path;
+    item.line.querySelector(".whose").textContent = [item.fields.patient_id, item.fields.accession].filter(Boolean).join(", ");
     item.line.querySelector(".name").title = item.path;
     item.line.querySelector(".size").textContent = bytes(item.file.size);
     list.append(item.line);
@@ -109,7 +110,7 @@ async function work(item) {
     become(item, { state: "failed", words: "The browser can't read this file." });
     return;
   }
-  const outcome = await sendFilm(item.file, fields(), (progress) => {
+  const outcome = await sendFilm(item.file, item.fields, (progress) => {
     become(item, { progress, words: progress === 1 ? "Checking …" : item.words });
   });
   become(item, { ...outcome, progress: 1 });
@@ -121,14 +122,16 @@ function fields() {
   return Object.fromEntries(["accession", "patient_id", "priority"].map((name) => [name, byId(name).value.trim()]));
 }
 
+// A film goes under the patient that stood in the form when it was chosen, whatever stands there when its turn comes.
 function add(found) {
   const fresh = [];
+  const order = fields();
   for (const { file, path } of found) {
     if (isLeftOut(path)) {
       leftOut += 1;
       continue;
     }
-    const item = { file, path, kind: "", progress: 0, page: null };
+    const item = { file, path, fields: order, kind: "", progress: 0, page: null };
     items.push(item);
     if (file.size > limit) {
       const words = `Not sent: larger than ${bytes(limit)}, the most that one request may hold.`;

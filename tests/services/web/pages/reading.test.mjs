@@ -5,6 +5,7 @@ const from = (name) => import(`${process.env.HILUM_STATIC}/${name}.js`);
 const { inWords, nothingJudged, othersAbsent, toggled } = await from("labels");
 const { fitted, transfer, zoomed } = await from("geometry");
 const { choose } = await from("next");
+const { changed } = await from("fresh");
 const { outcomeOf } = await from("send");
 const { sniff } = await from("sniff");
 const { Parallel } = await from("parallel");
@@ -103,4 +104,11 @@ test("never more lanes than asked for, and a failure does not stop the queue", a
 test("hidden and index files are left out of a folder", () => {
   for (const path of ["a/.DS_Store", ".hidden", "cd/DICOMDIR", "x/Thumbs.db"]) assert.equal(isLeftOut(path), true, path);
   for (const path of ["a/film.dcm", "IM0001", "v1.2/film"]) assert.equal(isLeftOut(path), false, path);
+});
+
+test("a new answer or a new film is a change, a read is none", () => {
+  const shown = { answerVersion: 1, filmCount: 1 };
+  assert.equal(changed(shown, { answer_version: 1, film_count: 1, status: "read" }), false);
+  assert.equal(changed(shown, { answer_version: 2, film_count: 1 }), true);
+  assert.equal(changed(shown, { answer_version: 1, film_count: 2 }), true);
 });
