@@ -29,13 +29,13 @@ class BodyTooSlow(Exception):
     """Nothing of the body came for too long."""
 
 
-async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer at once, then discard what still comes, within bounds, in constant memory."""
+async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send, *, complete: bool = False) -> None:
+    """Answer at once, then discard what still comes, within bounds, in constant memory; `complete`: nothing does."""
     response = problem.response()
     headers = MutableHeaders(raw=list(response.raw_headers))
     headers["connection"] = "close"
     # Who asked first ("Expect: 100-continue") sends nothing more; reading on would tell him to.
-    drain = Headers(scope=scope).get("expect", "").lower() != "100-continue"
+    drain = not complete and Headers(scope=scope).get("expect", "").lower() != "100-continue"
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers.raw})
     await send({"type": "http.response.body", "body": bytes(response.body), "more_body": drain})
     if not drain:
@@ -116,7 +116,7 @@ class BodyLimit:
             if started:
                 raise
         if refusal is not None and not started:
-            await _refuse(refusal, scope, receive, send)
+            await _refuse(refusal, scope, receive, send, complete=complete)
 
 
 class SecurityHeaders:

@@ -9,12 +9,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hilum.findings import finding
+from hilum.storage import writer_lock
 from hilum.wire import ModelInfo
 from services.web.tables import Answer, Release
 
 
 def keep_release(session: Session, info: ModelInfo, now: datetime) -> None:
     """Remember `info`, or that it was seen again."""
+    writer_lock(session, "releases")
     key = (info.release.digest, info.release.precision)
     row = session.get(Release, key)
     if row is None:

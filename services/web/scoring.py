@@ -28,7 +28,12 @@ async def score_one(web: Web) -> Outcome:
     claimed = await asyncio.to_thread(_claim, web)
     if claimed is None:
         return "idle"
-    outcome = await _score(web, claimed)
+    try:
+        outcome = await _score(web, claimed)
+    except Exception:
+        # Whatever it was, the film waits on, and not until its lease ends.
+        await asyncio.to_thread(_back, web, claimed)
+        raise
     FILMS_SCORED.labels(outcome).inc()
     return outcome
 
@@ -109,7 +114,6 @@ async def run_scoring(web: Web) -> None:
             log.warning("scoring waits for the stores", reason=str(error))
             outcome = "unavailable"
         except Exception:
-            # A film in hand comes back when its lease ends.
             log.exception("scoring failed")
             outcome = "unavailable"
         if outcome == "unavailable":

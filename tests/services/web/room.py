@@ -147,4 +147,5 @@ def open_room(data: Path, release: Path, **settings: Any) -> Iterator[Room]:
 
     web.router.lifespan_context = together
     with TestClient(web, base_url=BASE_URL, raise_server_exceptions=False) as client:
+        wait_for(lambda: "loaded" not in (inference.state.serving.reason or ""))
         yield Room(web, client, feedback, to_inference, to_feedback)

@@ -13,7 +13,7 @@ from services.web.context import utc_now
 from services.web.settings import refuse_open_network
 from services.web.tables import Base, Study
 from tests.releases import FINDINGS, pattern_film
-from tests.services.web.room import Room, open_room
+from tests.services.web.room import Room, open_room, wait_for
 
 
 def test_the_self_test_goes_through_every_part_and_leaves_nothing(any_room: Room) -> None:
@@ -54,7 +54,7 @@ def test_the_self_test_names_what_is_away(room: Room) -> None:
 
 def test_films_are_taken_while_inference_and_feedback_are_away(room: Room) -> None:
     assert room.client.get("/healthz").status_code == 200
-    assert room.client.get("/readyz").json() == {"ready": True, "reasons": [], "warnings": []}
+    wait_for(lambda: room.client.get("/readyz").json() == {"ready": True, "reasons": [], "warnings": []})
     room.to_inference.cut = room.to_feedback.cut = True
     answer = room.client.get("/readyz")
     assert answer.status_code == 200
