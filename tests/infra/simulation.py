@@ -11,9 +11,11 @@ from unittest import mock
 import boto3
 from moto.ec2.models.instances import Instance
 from moto.ec2.models.security_groups import SecurityGroupRule
+from moto.s3.models import s3_backends
 from moto.server import ThreadedMotoServer
 
 REGION = "eu-central-1"
+ACCOUNT = "123456789012"  # moto's own
 
 
 _init_rule = SecurityGroupRule.__init__
@@ -83,3 +85,13 @@ def volumes(url: str) -> dict[str, str]:
         next(tag["Value"] for tag in volume["Tags"] if tag["Key"] == "Name"): volume["VolumeId"]
         for volume in answer["Volumes"]
     }
+
+
+def store_object(bucket: str, key: str, value: bytes) -> None:
+    """Put an object past the API: moto applies the bucket's TLS-only policy, and the simulation has no TLS."""
+    s3_backends[ACCOUNT]["aws"].put_object(bucket, key, value)
+
+
+def stored_objects(bucket: str) -> dict[str, bytes]:
+    """What the bucket holds, past the API."""
+    return {key: item.value for key, item in s3_backends[ACCOUNT]["aws"].buckets[bucket].keys.items()}

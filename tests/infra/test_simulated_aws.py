@@ -15,9 +15,19 @@ from typing import Any
 
 import pytest
 import yaml
+from botocore.exceptions import ClientError
 
 from tests.infra.command import Terraform
-from tests.infra.simulation import REGION, an_image, client, live_instances, simulated_aws, volumes
+from tests.infra.simulation import (
+    REGION,
+    an_image,
+    client,
+    live_instances,
+    simulated_aws,
+    store_object,
+    stored_objects,
+    volumes,
+)
 
 pytestmark = pytest.mark.infra
 
@@ -164,6 +174,12 @@ def test_keys_reach_their_own_prefix_of_one_bucket_from_this_network_alone(simul
                 assert statement["Condition"]["StringEquals"]["aws:SourceVpce"].startswith("vpce-")
 
 
+def test_a_film_sent_without_tls_is_refused(simulated: Simulated) -> None:
+    bucket = outputs(simulated.terraform)["bucket"]["name"]
+    with pytest.raises(ClientError, match="403"):
+        client(simulated.url, "s3").put_object(Bucket=bucket, Key="films/plain", Body=b"a film")
+
+
 def test_nothing_but_the_allow_lists_comes_in_from_outside(simulated: Simulated) -> None:
     rules = client(simulated.url, "ec2").describe_security_group_rules()["SecurityGroupRules"]
     outside = {(rule["FromPort"], rule["CidrIpv4"]) for rule in rules if not rule["IsEgress"] and rule.get("CidrIpv4")}
@@ -177,7 +193,7 @@ def test_stopping_starting_and_destroying_lose_no_volume_and_no_film(simulated: 
     assert sorted(before) == [f"{name}-data" for name in NODES]
     assert live_instances(url) == sorted([*NODES, "hilum-bastion"])
     bucket = outputs(terraform)["bucket"]["name"]
-    client(url, "s3").put_object(Bucket=bucket, Key="films/one", Body=b"a film")
+    store_object(bucket, "films/one", b"a film")
 
     terraform.do("apply", "-auto-approve", "-no-color", "-var=running=false")
     assert live_instances(url) == []
@@ -198,7 +214,7 @@ def test_stopping_starting_and_destroying_lose_no_volume_and_no_film(simulated: 
     terraform.do("destroy", "-auto-approve", "-no-color")
     assert live_instances(url) == []
     assert volumes(url) == before
-    assert client(url, "s3").get_object(Bucket=bucket, Key="films/one")["Body"].read() == b"a film"
+    assert stored_objects(bucket) == {"films/one": b"a film"}
     assert client(url, "s3").get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
     assert client(url, "s3").get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"][
         "BlockPublicPolicy"
