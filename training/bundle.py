@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image
 
@@ -78,20 +79,25 @@ def _critical_films(specs: tuple[FindingSpec, ...], margin: float, logits: Any) 
     return criticality(specs, probabilities_of(specs, logits)) >= margin
 
 
-def chest_films(domain: Domain, scored: Scored, embeddings: Any, margin: float) -> dict[str, dict[str, int]]:
-    """Wrongly refused chest films per group, among held-out films."""
-    refused = domain.statistics.distances(embeddings) > domain.threshold
-    critical = _critical_films(scored.specs, margin, scored.logits)
+def chest_groups(scored: Scored, margin: float) -> dict[str, npt.NDArray[np.bool_]]:
+    """Masks (N,) of the groups of chest films whose refusals are counted apart."""
     films = scored.films
-    groups = {
+    rows = {
         "NIH": [f.source == "nih" for f in films],
         "NIH, AP": [f.view == "AP" for f in films],
         "NIH, under 18": [f.age is not None and f.age < 18 for f in films],
-        "critical by rule": critical,
+        "critical by rule": _critical_films(scored.specs, margin, scored.logits),
         "Kermany": [f.source == "kermany" for f in films],
     }
-    masks = {name: np.asarray(rows, dtype=bool) for name, rows in groups.items()}
-    return {n: {"films": int(m.sum()), "refused": int((refused & m).sum())} for n, m in masks.items()}
+    return {name: np.asarray(row, dtype=bool) for name, row in rows.items()}
+
+
+def refusals(
+    domain: Domain, embeddings: npt.NDArray[np.float32], groups: dict[str, npt.NDArray[np.bool_]]
+) -> dict[str, dict[str, int]]:
+    """Chest films per group, and how many of them are wrongly refused."""
+    refused = domain.statistics.distances(embeddings) > domain.threshold
+    return {name: {"films": int(m.sum()), "refused": int((refused & m).sum())} for name, m in groups.items()}
 
 
 def build(
@@ -152,11 +158,13 @@ def _fill(
     unseen = [*held.films, *parts["validation"].films]
     unseen_embeddings = np.concatenate([calibration.embeddings, scores["validation"].embeddings])
     unseen_logits = np.concatenate([calibration.logits, scores["validation"].logits])
+    unseen_groups = chest_groups(Scored(unseen, specs, unseen_logits), margin)
     domain = fit_domain(
         scores["train"].embeddings,
         unseen_embeddings,
         patients_of(unseen),
-        recipe.domain_false_refusal,
+        unseen_groups,
+        (recipe.domain_false_refusal, recipe.domain_group_refusal),
         recipe.domain_components,
         recipe.bootstrap_draws,
     )
@@ -164,15 +172,20 @@ def _fill(
 
     locked = parts["locked"]
     tick("evaluate", 0)
-    report = evaluate(Scored(locked.films, specs, scores["locked"].logits), findings, recipe.bootstrap_draws)
+    judged = Scored(locked.films, specs, scores["locked"].logits)
+    report = evaluate(judged, findings, recipe.bootstrap_draws)
+    locked_groups = chest_groups(judged, margin)
+    report["critical"] = {
+        "margin": margin,
+        "alarm_budget": ALARM_BUDGET,
+        "share_of_locked_nih_films": round(float(locked_groups["critical by rule"][locked_groups["NIH"]].mean()), 4),
+    }
     report["domain"] = {
         "threshold": domain.threshold,
         "false_refusal": domain.false_refusal.model_dump(),
         "outsiders": try_outsiders(session, spec, domain),
-        "chest_films": chest_films(domain, Scored(unseen, specs, unseen_logits), unseen_embeddings, margin),
-        "locked_chest_films": chest_films(
-            domain, Scored(locked.films, specs, scores["locked"].logits), scores["locked"].embeddings, margin
-        ),
+        "chest_films": refusals(domain, unseen_embeddings, unseen_groups),
+        "locked_chest_films": refusals(domain, scores["locked"].embeddings, locked_groups),
     }
     report["recipe"] = recipe.model_dump(mode="json")
     (folder / "evaluation.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

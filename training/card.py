@@ -124,8 +124,15 @@ def _domain(report: dict[str, Any]) -> list[str]:
         f"Of held-out chest films {100 * domain['false_refusal']['value']:.2f} % are refused wrongly.\n",
         "| images | tried | refused |\n|---|---|---|",
         *(f"| {group} | {v['images']} | {v['refused']} |" for group, v in domain["outsiders"].items()),
-        "\n| chest films held out | films | refused wrongly |\n|---|---|---|",
-        *(f"| {group} | {v['films']} | {v['refused']} |" for group, v in domain["chest_films"].items()),
+        "\n| chest films | held out | refused wrongly | locked | refused wrongly |\n|---|---|---|---|---|",
+        *(
+            f"| {group} | {v['films']} | {v['refused']} | {domain['locked_chest_films'][group]['films']} "
+            f"| {domain['locked_chest_films'][group]['refused']} |"
+            for group, v in domain["chest_films"].items()
+        ),
+        f"\nAt the margin of {report['critical']['margin']:.3f}, "
+        f"{100 * report['critical']['share_of_locked_nih_films']:.1f} % of the locked NIH films are critical by rule "
+        f"(budget on the calibration films: {100 * report['critical']['alarm_budget']:.0f} %).",
     ]
 
 

@@ -73,6 +73,7 @@ class Recipe(_Part):
     domain_films: int = Field(default=3000, ge=1)
     domain_components: int = Field(default=64, ge=1)
     domain_false_refusal: Share = 0.005
+    domain_group_refusal: Share = 0.02
     augmentation: Augmentation = Augmentation()
 
     @property

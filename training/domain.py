@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from importlib.util import find_spec
@@ -32,15 +32,25 @@ class Domain:
 
 
 def fit_domain(
-    training: Array, held_out: Array, patients: npt.NDArray[np.int64], refusal: float, components: int, draws: int
+    training: Array,
+    held_out: Array,
+    patients: npt.NDArray[np.int64],
+    groups: Mapping[str, npt.NDArray[np.bool_]],
+    limits: tuple[float, float],
+    components: int,
+    draws: int,
 ) -> Domain:
-    """Fit on `training` (N, E); put the threshold where `refusal` of the `held_out` films (M, E) lie above it.
+    """Fit on `training` (N, E); put the threshold where few of the `held_out` chest films (M, E) lie above it.
 
-    `patients` (M,) clusters the interval.
+    `limits` are the largest shares refused of all films and of any one of `groups` (masks, (M,)): a threshold for all
+    films together refused one child's film in twelve. `patients` (M,) clusters the interval.
     """
     statistics = fit(training, min(components, len(training) - 2))
     distances = statistics.distances(held_out)
-    threshold = float(np.quantile(distances, 1 - refusal, method="higher")) * 1.001
+    everyone = np.quantile(distances, 1 - limits[0], method="higher")
+    each = [np.quantile(distances[m], 1 - limits[1], method="higher") for m in groups.values() if m.any()]
+    # A hair above the film that the quantile names, so that this film itself is scored.
+    threshold = float(np.max([everyone, *each])) * 1.001
     above = (distances > threshold).astype(np.float64)
     share = bootstrap.interval(lambda w: w @ above / w.sum(axis=1), patients, draws, 11)
     return Domain(statistics, threshold, share or Interval(value=float(above.mean()), low=0.0, high=1.0))

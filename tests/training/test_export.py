@@ -64,7 +64,19 @@ def test_the_file_names_its_findings_and_input_and_is_stored_in_half(exported: t
 def test_the_domain_threshold_refuses_the_share_asked_for_and_far_embeddings() -> None:
     rng = np.random.default_rng(0)
     films = rng.normal(size=(600, 20)).astype(np.float32)
-    domain = fit_domain(films[:400], films[400:], np.arange(200), 0.01, 8, 50)
+    domain = fit_domain(films[:400], films[400:], np.arange(200), {}, (0.01, 0.02), 8, 50)
     assert domain.false_refusal.value <= 0.01
     far = (rng.normal(size=(50, 20)) * 6).astype(np.float32)
     assert (domain.statistics.distances(far) > domain.threshold).mean() > 0.95
+
+
+def test_a_group_of_unusual_chest_films_is_not_refused_more_than_its_limit() -> None:
+    rng = np.random.default_rng(1)
+    films = rng.normal(size=(900, 20)).astype(np.float32)
+    children = np.arange(500) >= 450
+    held_out = np.where(children[:, None], 1.6, 1.0).astype(np.float32) * films[400:]
+    blind = fit_domain(films[:400], held_out, np.arange(500), {}, (0.01, 0.02), 8, 20)
+    fair = fit_domain(films[:400], held_out, np.arange(500), {"children": children}, (0.01, 0.02), 8, 20)
+    distances = fair.statistics.distances(held_out)
+    assert (distances[children] > blind.threshold).mean() > 0.02
+    assert (distances[children] > fair.threshold).mean() <= 0.02
