@@ -85,7 +85,7 @@ function allOthersAbsent() {
 
 function lock(on) {
   locked = on;
-  for (const part of document.querySelectorAll("#read fieldset, #read textarea, #read button:not(#skip)")) part.disabled = on;
+  for (const part of document.querySelectorAll("#read fieldset, #read textarea, .actions button:not(#skip)")) part.disabled = on;
 }
 
 async function goOn(text) {

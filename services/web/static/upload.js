@@ -62,7 +62,7 @@ function drawTotals() {
   const by = (state) => counts.get(state) ?? 0;
   const open = by("waiting") + by("sending");
   const done = items.length - open;
-  const parts = [`${done} of ${count(items.length, "file")}`];
+  const parts = [`${done.toLocaleString("en-GB")} of ${count(items.length, "file")}`];
   for (const [state, words] of [
     ["stored", "stored"],
     ["duplicate", "already here"],
