@@ -20,6 +20,7 @@ ACCOUNT = "123456789012"  # moto's own
 
 _init_rule = SecurityGroupRule.__init__
 _prepare_interfaces = Instance.prep_nics
+_terminate = Instance.terminate
 
 
 def _rule_with_description(rule: Any, *values: Any, **named: Any) -> None:
@@ -37,6 +38,15 @@ def _instance_with_groups(instance: Any, *values: Any, **named: Any) -> None:
         instance.security_groups = list(instance.nics[0].group_set)
 
 
+def _terminate_and_release(instance: Any) -> Any:
+    """moto 5.2 never frees a terminated instance's fixed address and refuses its successor; AWS frees it."""
+    previous = _terminate(instance)
+    subnet = instance.ec2_backend.get_subnet(instance.subnet_id)
+    for address in instance._private_ips:
+        subnet.del_subnet_ip(address)
+    return previous
+
+
 @contextmanager
 def simulated_aws() -> Iterator[str]:
     """Run moto's server on a free loopback port; yields its URL."""
@@ -44,9 +54,10 @@ def simulated_aws() -> Iterator[str]:
     mended = (
         mock.patch.object(SecurityGroupRule, "__init__", _rule_with_description),
         mock.patch.object(Instance, "prep_nics", _instance_with_groups),
+        mock.patch.object(Instance, "terminate", _terminate_and_release),
     )
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    with mended[0], mended[1]:
+    with mended[0], mended[1], mended[2]:
         server.start()
         try:
             host, port = server.get_host_and_port()

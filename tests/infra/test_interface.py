@@ -120,3 +120,21 @@ def test_an_octavia_listener_without_an_allow_list_is_never_made() -> None:
     listener = re.search(r'^resource "openstack_lb_listener_v2" "entry" {\n(.*?)^}$', text, re.MULTILINE | re.DOTALL)
     assert listener
     assert re.search(r"allowed_cidrs +=", listener.group(1))
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_every_name_that_a_module_uses_is_defined_in_it(cloud: str) -> None:
+    """`terraform validate` says so too, but only where the provider is to be had."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in (TF / "modules" / cloud).glob("*.tf"))
+    text = re.sub(r"(?m)#.*$", "", text)
+    defined = {f"var.{name}" for name in blocks(text, "variable")}
+    for body in re.findall(r"^locals {\n(.*?)^}$", text, re.MULTILINE | re.DOTALL):
+        defined |= {f"local.{name}" for name in re.findall(r"^  (\w+) +=", body, re.MULTILINE)}
+    defined |= {f"data.{kind}.{name}" for kind, name in re.findall(r'^data "(\w+)" "(\w+)" {', text, re.MULTILINE)}
+    defined |= {f"{kind}.{name}" for kind, name in re.findall(r'^resource "(\w+)" "(\w+)" {', text, re.MULTILINE)}
+    used = set(re.findall(rf"(?<![\w.])((?:var|local)\.\w+|data\.{cloud}_\w+\.\w+|{cloud}_\w+\.\w+)", text))
+    assert len(used) > 60
+    assert not used - defined
+    assert not {name for name in defined if name.startswith(("var.", "local.", "data."))} - used, (
+        "defined and never used"
+    )

@@ -114,7 +114,7 @@ resource "aws_lb_listener" "api" {
 }
 
 resource "aws_lb_target_group_attachment" "api" {
-  for_each         = local.has_api_balancer ? local.server_names : {}
+  for_each         = local.has_api_balancer ? toset(local.servers) : toset([])
   target_group_arn = aws_lb_target_group.api[0].arn
   target_id        = aws_instance.node[each.key].id
 }

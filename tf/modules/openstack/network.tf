@@ -2,7 +2,7 @@
 
 locals {
   # A cluster without bastion, entry and way out has no external gateway at all.
-  has_gateway      = var.bastion || var.entry != "none" || length(var.egress_cidrs) > 0
+  has_gateway      = var.bastion || var.entry != "none" || local.has_egress
   network_id       = openstack_networking_network_v2.private.id
   tag_list         = [for key, value in local.tags : "${key}=${value}"]
   private_cidr     = cidrsubnet(var.network_cidr, 4, 0)

@@ -38,7 +38,6 @@ locals {
   ]...)
   running_nodes = var.running ? local.nodes : {}
   servers       = [for name, node in local.nodes : name if node.role == "server"]
-  server_names  = { for name, node in local.running_nodes : name => node if node.role == "server" }
 
   # Where traffic from outside arrives: the agents, or the servers of a cluster without agents.
   entry_role        = var.agent_count > 0 ? "agent" : "server"
