@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 import threading
 import zlib
@@ -11,7 +12,9 @@ from typing import Any
 import httpx
 import pydicom
 import pytest
+from sqlalchemy import select
 
+from services.web.tables import Film
 from tests.hilum.imaging.bodies import COMPUTED_RADIOGRAPHY, dicom, grey, picture, pydicom_data, sample
 from tests.releases import pattern_film
 from tests.services.web.room import Room
@@ -189,6 +192,24 @@ def test_a_study_that_is_not_here_is_a_404(any_room: Room, path: str) -> None:
         "/films/1.2/heat?finding=x",
     ):
         problem(any_room.client.get(path + below), 404)
+
+
+def test_no_mutated_film_makes_an_error_of_ours_or_leaves_a_blob_without_a_row(room: Room) -> None:
+    chance = random.Random(20261121)
+    whole = [dicom(), sample("nih_test1.dcm"), pattern_film(1), picture(grey(), "JPEG")]
+    for _ in range(120):
+        body = bytearray(chance.choice(whole))
+        for _ in range(chance.choice([1, 2, 8])):
+            place = chance.randrange(min(len(body), chance.choice([400, 3000, 10**6])))
+            if chance.random() < 0.6:
+                body[place] = chance.randrange(256)
+            else:
+                del body[place : place + chance.randrange(1, 40)]
+        answer = room.send(("film", bytes(body)))
+        assert answer.status_code in {200, 201, 400, 409, 413, 415, 422}, answer.text
+    with room.web.read() as session:
+        keys = sorted(session.scalars(select(Film.blob_key)))
+    assert keys == room.blobs()
 
 
 DEFECTS: dict[str, dict[str, Any]] = {

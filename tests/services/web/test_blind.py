@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.web.blind import in_blind_share
+from services.web.context import utc_now
+from services.web.findings import list_by_finding
 from services.web.tables import Read
+from services.web.worklist import summarise
+from tests.hilum.imaging.bodies import dicom
 from tests.releases import FINDINGS, pattern_film
 from tests.services.web.room import Room, open_room, wait_for
 
@@ -98,6 +103,22 @@ def test_a_filter_by_band_neither_tells_nor_hides_a_blind_study(blind_room: Room
         assert [row["uid"] for row in blind_room.listed(band=band)] == [uid]
 
 
+def test_neither_the_counts_nor_the_list_of_a_finding_tell(blind_room: Room) -> None:
+    uid = scored(blind_room, 2)
+    with blind_room.web.read() as session:
+        counts = summarise(session, reader="reader", now=utc_now())
+        (row,) = list_by_finding(session, FINDINGS[2], reader="reader").rows
+    assert (counts.critical, counts.blind, counts.unread) == (0, 1, 1)
+    assert row.study.uid == uid
+    assert row.finding is None
+    assert leaks(asdict(row)) == []
+    blind_room.read(uid, {FINDINGS[2]: 1}, "k-1", answer_version=1)
+    with blind_room.web.read() as session:
+        (row,) = list_by_finding(session, FINDINGS[2], reader="reader").rows
+    assert row.finding is not None
+    assert row.finding.present
+
+
 def test_another_readers_read_reveals_nothing_to_this_one(blind_room: Room) -> None:
     uid = scored(blind_room, 2)
     blind_room.read(uid, {FINDINGS[2]: 1}, "k-1", answer_version=1)
@@ -113,8 +134,6 @@ def test_another_readers_read_reveals_nothing_to_this_one(blind_room: Room) -> N
 
 
 def test_a_film_that_cannot_be_scored_has_nothing_to_withhold(blind_room: Room) -> None:
-    from tests.hilum.imaging.bodies import dicom
-
     uid = blind_room.sent(("film.dcm", dicom(PresentationIntentType="FOR PROCESSING")))
     assert blind_room.study(uid)["reason"].startswith("not scored")
 

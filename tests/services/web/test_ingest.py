@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 
 import pydicom
@@ -160,7 +161,7 @@ def test_one_name_with_other_content_is_a_conflict_that_is_shown(any_room: Room)
     for number, change in enumerate(
         [{"BodyPartExamined": "RIBCAGE"}, {"Modality": "CT"}, {"PatientPosition": "XX"}], start=4
     ):
-        film = pydicom.dcmread(_file(first))
+        film = pydicom.dcmread(BytesIO(first))
         for keyword, value in change.items():
             setattr(film, keyword, value)
         wrong.append((f"nih_test{number}.dcm", written(film)))
@@ -179,12 +180,6 @@ def test_one_name_with_other_content_is_a_conflict_that_is_shown(any_room: Room)
     assert len(any_room.blobs()) == 1
     assert any_room.send(wrong[0]).status_code == 409
     assert any_room.study(uid)["conflict_count"] == 3
-
-
-def _file(body: bytes):  # type: ignore[no-untyped-def]
-    from io import BytesIO
-
-    return BytesIO(body)
 
 
 def test_what_was_taken_is_said_when_others_were_not(room: Room) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -115,8 +116,6 @@ def test_reading_again_makes_a_new_version_and_keeps_the_history(room: Room) -> 
     ],
 )
 def test_a_read_that_means_nothing_here_is_refused(room: Room, body: Any, kind: str) -> None:
-    import json
-
     uid = scored(room)
     answer = room.client.post(
         f"/v1/studies/{uid}/reads",

@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from services.web.findings import list_by_finding
 from services.web.tables import Study
-from tests.releases import pattern_film
+from services.web.worklist import next_unread, previous_unread, summarise
+from tests.releases import FINDINGS, pattern_film
 from tests.services.web.room import Room
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -101,6 +103,45 @@ def test_a_question_that_makes_no_sense_is_refused(room: Room, query: dict[str, 
     answer = room.client.get("/v1/studies", params=query)
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_next_and_previous_follow_the_list_and_skip_what_is_read(any_room: Room) -> None:
+    for number in range(4):
+        add(any_room, number, NOW + timedelta(hours=number), status="read" if number == 1 else "scored")
+    with any_room.web.read() as session:
+        assert next_unread(session) == "1.2.0"
+        assert next_unread(session, "1.2.0") == "1.2.2"
+        assert next_unread(session, "1.2.1") == "1.2.2"
+        assert next_unread(session, "1.2.3") is None
+        assert next_unread(session, "9.9") is None
+        assert previous_unread(session, "1.2.2") == "1.2.0"
+        assert previous_unread(session, "1.2.0") is None
+
+
+def test_the_counts_are_of_unread_studies(any_room: Room) -> None:
+    add(any_room, 1, NOW - timedelta(hours=1), band="critical")
+    add(any_room, 2, NOW + timedelta(hours=1), band="urgent", status="not_scored")
+    add(any_room, 3, NOW, band="routine", status="read", last_read_at=NOW)
+    with any_room.web.read() as session:
+        counts = summarise(session, reader="reader", now=NOW)
+    assert (counts.critical, counts.urgent, counts.routine, counts.blind) == (1, 1, 0, 0)
+    assert (counts.unread, counts.overdue, counts.not_scored, counts.read) == (2, 1, 1, 1)
+
+
+def test_the_list_of_a_finding_is_newest_first_and_paged(any_room: Room) -> None:
+    uids = [any_room.sent(pattern_film(block)) for block in (0, 1, 2)]
+    for uid in uids:
+        any_room.settled(uid)
+    found: list[tuple[str, bool]] = []
+    cursor = None
+    with any_room.web.read() as session:
+        while True:
+            page = list_by_finding(session, FINDINGS[1], reader="reader", cursor=cursor, limit=2)
+            found += [(row.study.uid, row.finding is not None and row.finding.present) for row in page.rows]
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+    assert found == [(uids[2], False), (uids[1], True), (uids[0], False)]
 
 
 def test_films_come_out_ranked_by_what_is_on_them(room: Room) -> None:
