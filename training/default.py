@@ -65,7 +65,9 @@ def train_release(recipe: Recipe, paths: RunPaths, console: Console) -> Release:
             data_digest=digest(films, lambda p: split_of(p, recipe.salt), lambda p: patient_hash(p, recipe.salt)),
         )
         network = Ensemble(networks, recipe.size, recipe.input_size)
-        release = build(recipe, network, findings, parts, origin, key, paths.release, bars.stage(parts))
+        scored = {name: len(part.films) for name, part in parts.items()}
+        scored["train"] = min(scored["train"], recipe.domain_films)
+        release = build(recipe, network, findings, parts, origin, key, paths.release, bars.stage(scored))
     trust(key, paths.trusted_keys)
     return release
 

@@ -19,7 +19,6 @@ from rich.progress import (
 from rich.table import Table
 
 from hilum.release import Release
-from training.bundle import Part
 
 
 class Bars:
@@ -58,13 +57,13 @@ class Bars:
             self._members[member], completed=step, description=f"train network {member + 1}, loss {loss:.4f}"
         )
 
-    def stage(self, parts: Mapping[str, Part]) -> Callable[[str, int], None]:
-        """A tick for `training.bundle.build`: a bar per split that is scored."""
+    def stage(self, films: Mapping[str, int]) -> Callable[[str, int], None]:
+        """A tick for `training.bundle.build`: a bar per split; `films` says how many are scored of each."""
         bars: dict[str, Callable[[int], None]] = {}
 
         def tick(name: str, count: int) -> None:
-            if name in parts and name not in bars:
-                bars[name] = self.add(f"score {name}", len(parts[name].films))
+            if name in films and name not in bars:
+                bars[name] = self.add(f"score {name}", films[name])
             if name in bars:
                 bars[name](count)
 
