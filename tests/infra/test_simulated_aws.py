@@ -55,6 +55,8 @@ def simulated(terraform: str, environment: dict[str, str], workspace: Path) -> I
             Bucket=STATE["Bucket"], CreateBucketConfiguration={"LocationConstraint": REGION}
         )
         keys = {"AWS_ACCESS_KEY_ID": "simulated", "AWS_SECRET_ACCESS_KEY": "simulated", "AWS_ENDPOINT_URL": url}
+        # The simulation answers at once; what takes time is the provider's waiting between looks, so much waits side by side.
+        faster = {f"TF_CLI_ARGS_{command}": "-parallelism=40" for command in ("apply", "destroy")}
         values = {
             "region": REGION,
             "zones": ["eu-central-1a", "eu-central-1b", "eu-central-1c"],
@@ -73,7 +75,7 @@ def simulated(terraform: str, environment: dict[str, str], workspace: Path) -> I
             "use_lockfile": "true",
             "use_path_style": "true",
         }
-        example = Terraform(terraform, folder, environment | keys)
+        example = Terraform(terraform, folder, environment | keys | faster)
         example.do("init", *(f"-backend-config={key}={value}" for key, value in backend.items()))
         example.do("apply", "-auto-approve", "-no-color")
         yield Simulated(url, example)
