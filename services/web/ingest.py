@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import structlog
-from sqlalchemy.exc import IntegrityError
 
 from hilum.storage import BlobMissing, writer_lock
 from services.web.candidates import Candidate, Facts, Upload, differences, inspect
@@ -49,14 +48,7 @@ def _register(web: Web, candidates: list[Candidate]) -> list[Verdict]:
             web.decoders.submit(_mend_bytes, web, candidate).result()
         elif verdict.outcome == "conflict":
             found[candidate.sha256] = web.decoders.submit(_difference, web, verdict).result()
-    for final in (False, True):
-        try:
-            verdicts = _commit(web, candidates, found)
-            break
-        except IntegrityError:
-            # Another replica stored one of these films between our look and our write: look again.
-            if final:
-                raise
+    verdicts = _commit(web, candidates, found)
     kept = {id(verdict.candidate) for verdict in expected if verdict.outcome == "stored"}
     for verdict in verdicts:
         if verdict.outcome == "conflict" and id(verdict.candidate) in kept:
@@ -66,6 +58,7 @@ def _register(web: Web, candidates: list[Candidate]) -> list[Verdict]:
 
 def _commit(web: Web, candidates: list[Candidate], found: dict[str, str]) -> list[Verdict]:
     with web.write() as session:
+        # One upload at a time looks and writes, so that what it saw still holds when it writes.
         writer_lock(session, "ingest")
         verdicts = judge(session, candidates)
         apply(session, verdicts, web.settings, found, utc_now())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import get_args
 
@@ -28,6 +29,13 @@ for _blind in ("true", "false"):
     READS_KEPT.labels(_blind)
 for _kind in ("not-an-image", "damaged-film", "conflicting-film"):
     FILMS_REFUSED.labels(_kind)
+
+
+def forget_gauges() -> None:
+    """The rows can't be read: an old number would be a lie, and an alert must not be fed by it."""
+    for gauge in (*(UNREAD.labels(band) for band in get_args(Band)), OVERDUE, FILMS_WAITING, OUTBOX_WAITING):
+        gauge.set(math.nan)
+    OUTBOX_REFUSED.set(math.nan)
 
 
 def refresh_gauges(session: Session, now: datetime) -> None:

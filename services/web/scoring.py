@@ -20,6 +20,7 @@ log = structlog.get_logger("hilum.web.scoring")
 ABOUT_THE_FILM = frozenset({400, 413, 415, 422})
 # So many failures in a row are an outage, not a film that inference fails on.
 OUTAGE = 3
+AWAY_SECONDS = 1.0
 Outcome = Literal["scored", "not_scored", "unavailable", "idle"]
 
 
@@ -32,7 +33,7 @@ async def score_one(web: Web) -> Outcome:
         outcome = await _score(web, claimed)
     except Exception:
         # Whatever it was, the film waits on, and not until its lease ends.
-        await asyncio.to_thread(_back, web, claimed)
+        await _back(web, claimed)
         raise
     FILMS_SCORED.labels(outcome).inc()
     return outcome
@@ -52,11 +53,11 @@ async def _score(web: Web, claimed: Claimed) -> Outcome:
             await asyncio.to_thread(_refuse, web, claimed.uid, error.detail)
             return "not_scored"
         log.warning("inference refuses to be asked", status=error.status, detail=error.detail)
-        await asyncio.to_thread(_back, web, claimed)
+        await _back(web, claimed)
         return "unavailable"
     except (Unavailable, BlobsUnavailable) as error:
         log.info("a film waits on", film_uid=claimed.uid, attempts=claimed.attempts, reason=str(error))
-        await asyncio.to_thread(_back, web, claimed)
+        await _back(web, claimed)
         return "unavailable"
 
     def keep() -> None:
@@ -89,9 +90,20 @@ def _claim(web: Web) -> Claimed | None:
         return claim_film(session, utc_now(), web.settings.lease_seconds)
 
 
-def _back(web: Web, claimed: Claimed) -> None:
-    with web.write() as session:
-        put_back(session, claimed.uid, utc_now(), claimed.attempts, web.settings.retry_max_seconds)
+async def _back(web: Web, claimed: Claimed) -> None:
+    """Let the film wait again. Where the database is away, that is what this worker waits for."""
+
+    def put() -> None:
+        with web.write() as session:
+            put_back(session, claimed.uid, utc_now(), claimed.attempts, web.settings.retry_max_seconds)
+
+    while True:
+        try:
+            await asyncio.to_thread(put)
+            return
+        except DatabaseUnavailable as error:
+            log.warning("scoring waits for the database", reason=str(error))
+            await asyncio.sleep(AWAY_SECONDS)
 
 
 def _refuse(web: Web, uid: str, reason: str) -> None:

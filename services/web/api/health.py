@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from hilum.storage import DatabaseUnavailable
 from services.web.context import WebDep, utc_now
-from services.web.metrics import refresh_gauges
+from services.web.metrics import forget_gauges, refresh_gauges
 from services.web.readiness import look
 from services.web.selftest import run_self_test
 from services.web.wire import HealthOut, SelfTestOut, StepOut
@@ -30,9 +31,12 @@ async def ready(web: WebDep, response: Response) -> HealthOut:
 
 @router.get("/metrics", include_in_schema=False)
 def metrics(web: WebDep) -> Response:
-    """Prometheus page; the worklist's gauges are read from the rows now."""
-    with web.read() as session:
-        refresh_gauges(session, utc_now())
+    """Prometheus page; the worklist's gauges are read from the rows now, NaN where they can't be."""
+    try:
+        with web.read() as session:
+            refresh_gauges(session, utc_now())
+    except DatabaseUnavailable:
+        forget_gauges()
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 

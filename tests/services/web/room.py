@@ -27,16 +27,22 @@ BASE_URL = "http://localhost"
 
 
 class Wire(httpx.AsyncBaseTransport):
-    """The line to a service; `cut` it, and nothing gets through. `target` may be exchanged while it runs."""
+    """The line to a service; `cut` it, and nothing gets through. `target` may be exchanged while it runs.
+
+    A request that holds the bytes `poison` is answered with 500.
+    """
 
     def __init__(self, target: FastAPI) -> None:
         self.target = target
         self.cut = False
+        self.poison: bytes | None = None
         self.requests: list[str] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if self.cut:
             raise httpx.ConnectError("the line is cut", request=request)
+        if self.poison is not None and self.poison in await request.aread():
+            return httpx.Response(500, request=request)
         self.requests.append(f"{request.method} {request.url.path}")
         transport = httpx.ASGITransport(app=self.target, raise_app_exceptions=False)
         return await transport.handle_async_request(request)

@@ -186,6 +186,16 @@ def test_reads_wait_while_feedback_is_away_and_arrive_once_when_it_is_back(any_r
     assert sorted(read["id"] for read in any_room.ledger()) == ["k-0", "k-1", "k-2"]
 
 
+def test_an_address_that_is_not_feedback_loses_no_read(room: Room) -> None:
+    uid = scored(room)
+    right, room.to_feedback.target = room.to_feedback.target, room.to_inference.target
+    assert room.read(uid, LABELS, "k-1", answer_version=1).status_code == 201
+    wait_for(lambda: _outbox(room)[0].attempts >= 2)
+    room.to_feedback.target = right
+    wait_for(lambda: room.study(uid)["reads"][0]["delivered"])
+    assert [read["id"] for read in room.ledger()] == ["k-1"]
+
+
 def _outbox(room: Room) -> list[Outbox]:
     with room.web.read() as session:
         return list(session.scalars(select(Outbox)))

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import select
 
 from services.inference.app import create_app as create_inference
 from services.inference.settings import InferenceSettings
 from services.web.tables import Answer, Film, Prediction
+from tests.fixtures.postgres import PostgresServer
+from tests.fixtures.real import cannot_start
 from tests.hilum.imaging.bodies import dicom
 from tests.releases import FINDINGS, make_tiny_release, pattern, pattern_film, png
 from tests.services.web.room import Room, open_room, wait_for
+
+
+@contextlib.contextmanager
+def served_instead(room: Room, app: FastAPI) -> Iterator[None]:
+    """Another inference answers until the block ends."""
+    portal, before = room.client.portal, room.to_inference.target
+    assert portal is not None
+    with portal.wrap_async_context_manager(app.router.lifespan_context(app)):
+        wait_for(lambda: "loaded" not in (app.state.serving.reason or ""))
+        room.to_inference.target = app
+        yield
+        room.to_inference.target = before
 
 
 def moment(text: str) -> datetime:
@@ -155,11 +172,7 @@ def test_an_answer_is_of_one_release_also_when_a_newer_one_scores_the_late_film(
     uid = room.sent(pattern_film(2), **order)
     old = room.settled(uid)["answer"]["release"]["digest"]
     newer = make_tiny_release(tmp_path / "newer", FINDINGS[::-1], version="2.0.0").folder
-    app = create_inference(InferenceSettings(data=tmp_path, release=newer, trusted_keys=""))
-    portal = room.client.portal
-    assert portal is not None
-    with portal.wrap_async_context_manager(app.router.lifespan_context(app)):
-        room.to_inference.target = app
+    with served_instead(room, create_inference(InferenceSettings(data=tmp_path, release=newer, trusted_keys=""))):
         room.sent(("late.png", pattern_film(0)), **order)
         study = room.settled(uid)
     answer = study["answer"]
@@ -210,3 +223,87 @@ def test_a_film_is_shown_as_png_whatever_it_came_as(room: Room) -> None:
             assert picture.content.startswith(b"\x89PNG")
             again = room.client.get(path, headers={"If-None-Match": picture.headers["etag"]})
             assert (again.status_code, again.content) == (304, b"")
+
+
+def test_a_film_that_inference_refuses_is_not_scored_and_says_why(
+    room: Room, tmp_path: Path, tiny_release: Path
+) -> None:
+    strict = create_inference(InferenceSettings(data=tmp_path, release=tiny_release, trusted_keys="", max_pixels=2000))
+    with served_instead(room, strict):
+        uid = room.sent(pattern_film(1))
+        study = room.settled(uid, "not_scored")
+    assert study["films"][0]["reason"]
+    assert study["films"][0]["reason"] in study["reason"]
+    assert study["band"] == "urgent"
+
+
+def test_an_address_that_is_not_inference_keeps_films_waiting(room: Room) -> None:
+    right = room.to_inference.target
+    room.to_inference.target = room.feedback_app
+    uid = room.sent(pattern_film(1))
+    wait_for(lambda: _films(room)[0].attempts >= 2)
+    assert room.study(uid)["status"] == "waiting"
+    room.to_inference.target = right
+    room.settled(uid)
+
+
+def test_a_film_that_inference_fails_on_holds_up_no_other(room: Room) -> None:
+    room.to_inference.cut = True
+    first = room.sent(pattern_film(1), priority="STAT")
+    others = [room.sent(pattern_film(block)) for block in (2, 3, 4)]
+    room.to_inference.poison = pattern_film(1)
+    room.to_inference.cut = False
+    for uid in others:
+        room.settled(uid)
+    assert room.study(first)["status"] == "waiting"
+    room.to_inference.poison = None
+    room.settled(first)
+
+
+def test_a_film_whose_bytes_are_gone_is_said_to_be(room: Room) -> None:
+    room.to_inference.cut = True
+    uid = room.sent(pattern_film(1))
+    film = room.study(uid)["films"][0]["uid"]
+    (key,) = room.blobs()
+    room.web.blobs.delete(key)
+    room.to_inference.cut = False
+    assert "missing" in room.settled(uid, "not_scored")["reason"]
+    for name in ("original", "image.png"):
+        assert room.client.get(f"/v1/studies/{uid}/films/{film}/{name}").status_code == 503
+    other = room.send(("film.png", pattern_film(2)), patient_id="P")
+    assert other.status_code == 201
+
+
+def test_no_heat_map_is_drawn_by_another_release_than_the_one_that_answered(room: Room, tmp_path: Path) -> None:
+    uid = room.sent(pattern_film(1))
+    film = room.settled(uid)["films"][0]["uid"]
+    newer = make_tiny_release(tmp_path / "newer", FINDINGS, version="2.0.0").folder
+    with served_instead(room, create_inference(InferenceSettings(data=tmp_path, release=newer, trusted_keys=""))):
+        answer = room.client.get(f"/v1/studies/{uid}/films/{film}/heat", params={"finding": FINDINGS[1]})
+    assert answer.status_code == 409
+
+
+def test_a_database_that_goes_away_and_comes_back_needs_no_restart(tmp_path: Path, tiny_release: Path) -> None:
+    try:
+        server = PostgresServer()
+        server.start()
+    except (RuntimeError, OSError) as error:
+        cannot_start("PostgreSQL", error)
+    try:
+        url = server.database_url(server.create_database())
+        with open_room(tmp_path, tiny_release, database_url=url) as room:
+            room.to_inference.cut = True
+            uid = room.sent(pattern_film(1))
+            server.stop()
+            assert room.send(pattern_film(2)).status_code == 503
+            assert room.read(uid, {FINDINGS[0]: 1}, "k-1").status_code == 503
+            assert room.client.get("/readyz").status_code == 503
+            metrics = room.client.get("/metrics")
+            assert metrics.status_code == 200
+            assert "hilum_worklist_overdue_seconds NaN" in metrics.text
+            room.to_inference.cut = False
+            server.start()
+            room.settled(uid)
+            assert room.send(pattern_film(2)).status_code == 201
+    finally:
+        server.remove()
