@@ -55,7 +55,7 @@ def simulated(terraform: str, environment: dict[str, str], workspace: Path) -> I
             Bucket=STATE["Bucket"], CreateBucketConfiguration={"LocationConstraint": REGION}
         )
         keys = {"AWS_ACCESS_KEY_ID": "simulated", "AWS_SECRET_ACCESS_KEY": "simulated", "AWS_ENDPOINT_URL": url}
-        # The simulation answers at once; what takes time is the provider's waiting between looks, so much waits side by side.
+        # The simulation answers at once; the time goes into the waits between looks, so let them be side by side.
         faster = {f"TF_CLI_ARGS_{command}": "-parallelism=40" for command in ("apply", "destroy")}
         values = {
             "region": REGION,
