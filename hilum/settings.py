@@ -63,5 +63,9 @@ def from_environment(kind: type[Settings], **given: Any) -> Settings:
     try:
         return kind(**given)
     except ValidationError as error:
-        lines = [f"HILUM_{str(e['loc'][0]).upper() if e['loc'] else 'settings'}: {e['msg']}" for e in error.errors()]
-        raise SystemExit("\n".join(lines)) from None
+        raise SystemExit("\n".join(_plain(item["loc"], item["msg"]) for item in error.errors())) from None
+
+
+def _plain(where: tuple[int | str, ...], message: str) -> str:
+    text = message.removeprefix("Value error, ")
+    return f"HILUM_{str(where[0]).upper()}: {text}" if where else f"HILUM_* settings: {text}"

@@ -117,7 +117,8 @@ def is_acute(name: str) -> bool:
 
 
 def _percent(probability: float) -> str:
-    return f"{100 * probability:.0f} %"
+    # Probabilities of rare findings are small; whole per cent would make most of them equal.
+    return f"{100 * probability:.0f} %" if probability >= 0.0995 else f"{100 * probability:.1f} %"
 
 
 def from_prediction(prediction: Prediction) -> Urgency | None:

@@ -30,19 +30,14 @@ def run(
 
     hilum run --port 8081 --data /tmp/hilum --no-samples
     """
-    from pydantic import ValidationError
-
+    from hilum.settings import from_environment
     from services.laptop.serve import CannotStart, serve
     from services.web.settings import WebSettings
 
     given = {"host": host, "port": port, "data": data}
     try:
-        settings = WebSettings.model_validate({name: value for name, value in given.items() if value is not None})
+        settings = from_environment(WebSettings, **{name: value for name, value in given.items() if value is not None})
         serve(settings, samples=samples)
-    except ValidationError as error:
-        for item in error.errors():
-            typer.echo(f"HILUM_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}", err=True)
-        raise typer.Exit(2) from None
     except CannotStart as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None

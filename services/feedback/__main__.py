@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uvicorn
 
+from hilum.settings import from_environment
 from hilum.telemetry import configure_logging
 from services.feedback.app import create_app
 from services.feedback.settings import FeedbackSettings
@@ -14,7 +15,7 @@ DRAIN_SECONDS = 15
 
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
-    settings = FeedbackSettings()
+    settings = from_environment(FeedbackSettings)
     configure_logging(settings.log_level, settings.log_format)
     uvicorn.run(
         create_app(settings),

@@ -6,6 +6,7 @@ import sys
 
 import uvicorn
 
+from hilum.settings import from_environment
 from hilum.telemetry import configure_logging
 from services.web.app import create_app
 from services.web.settings import WebSettings, refuse_open_network
@@ -15,7 +16,7 @@ DRAIN_SECONDS = 10
 
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
-    settings = WebSettings()
+    settings = from_environment(WebSettings)
     configure_logging(settings.log_level, settings.log_format)
     if reason := refuse_open_network(settings.host):
         sys.exit(reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hilum.settings import ServiceSettings
 from hilum.triage import TriagePolicy
@@ -40,6 +40,11 @@ class WebSettings(ServiceSettings):
     wait_critical_minutes: float = Field(default=15.0, gt=0, description="Target wait of a critical study.")
     wait_urgent_minutes: float = Field(default=240.0, gt=0, description="Target wait of an urgent study.")
     wait_routine_minutes: float = Field(default=1440.0, gt=0, description="Target wait of a routine study.")
+
+    @model_validator(mode="after")
+    def _waits_fit_together(self) -> WebSettings:
+        _ = self.policy  # refuses waits under which an order could make a study due later
+        return self
 
     @property
     def on_loopback(self) -> bool:

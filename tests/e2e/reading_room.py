@@ -67,6 +67,12 @@ class Room:
         found: dict[str, object] = httpx.get(f"{self.url}/v1/studies/{uid}", timeout=30).raise_for_status().json()
         return found
 
+    def studies(self) -> list[dict[str, object]]:
+        """The unread studies, earliest due first."""
+        answer = httpx.get(f"{self.url}/v1/studies", params={"limit": 200}, timeout=30).raise_for_status().json()
+        studies: list[dict[str, object]] = answer["studies"]
+        return studies
+
     def export(self) -> str:
         """Feedback's training export."""
         return httpx.get(f"{self.url}/feedback/v1/export.csv", timeout=30).raise_for_status().text

@@ -153,6 +153,6 @@ def test_a_setting_that_makes_no_sense_is_said_in_a_line(
         timeout=60,
         check=False,
     )
-    assert process.returncode == 2
+    assert process.returncode == 1
     assert "HILUM_PORT: " in process.stderr
     assert "Traceback" not in process.stderr
