@@ -92,7 +92,7 @@ class Room:
         answer.raise_for_status()
         acknowledged = time.perf_counter()
         uid = answer.json()["uid"]
-        self._until(lambda: self.client.get(f"/v1/studies/{uid}").json()["study"]["status"] != "waiting")
+        self._until(lambda: self.client.get(f"/v1/studies/{uid}").json()["status"] != "waiting")
         return acknowledged - sent, time.perf_counter() - acknowledged
 
     def memory_mb(self) -> float:
