@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_ARGS ?=
 CHARTLESS := hilum services training tests samples bench
 
-.PHONY: help run test lint format train-default bench lock clean kill-loop
+.PHONY: help run test test-infra lint format train-default bench lock clean kill-loop
 
 help:  ## Show this list
 	@echo "Hilum ranks chest radiographs by urgency. Start with: make run"
@@ -24,6 +24,9 @@ run: $(VENV)/.serve  ## Start the whole reading room on this machine (Ctrl-C sto
 
 test: $(VENV)/.test  ## Run all tests with coverage (the first time installs torch: about 3 minutes)
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+
+test-infra:  ## Test tf/: native tests, checkov, apply to a simulated AWS (about 5 minutes; needs terraform)
+	tests/infra/run.sh
 
 lint: $(VENV)/.dev  ## Check style, types and the lock files
 	$(BIN)/ruff check $(wildcard $(CHARTLESS))
@@ -45,7 +48,7 @@ kill-loop: $(VENV)/.test  ## Kill the running process 200 times and compare what
 	HILUM_KILLS=200 $(BIN)/python -m pytest tests/e2e/test_kill_loop.py -s
 
 lock: $(VENV)/.dev  ## Compile requirements/*.in to pinned requirements/*.txt
-	cd requirements && for set in serve train test dev; do \
+	cd requirements && for set in serve train test dev infra; do \
 	  ../$(BIN)/pip-compile --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links \
 	    --no-emit-trusted-host $$set.in --output-file $$set.txt || exit 1; done
 

@@ -67,7 +67,7 @@ def test_serving_needs_no_torch() -> None:
     assert not re.search(r"^(torch|timm|torchvision|pandas)==", serve, re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", ["serve", "train", "test", "dev"])
+@pytest.mark.parametrize("name", ["serve", "train", "test", "dev", "infra"])
 def test_a_lock_pins_every_package_and_names_no_index(name: str) -> None:
     lines = (ROOT / f"requirements/{name}.txt").read_text(encoding="utf-8").splitlines()
     pins = [line for line in lines if line and not line.lstrip().startswith("#")]
