@@ -8,6 +8,7 @@ The figures are of this machine alone; compare two things only within one run.
 from __future__ import annotations
 
 import argparse
+import atexit
 import csv
 import os
 import signal
@@ -61,6 +62,7 @@ class Room:
             stderr=subprocess.DEVNULL,
             env={**os.environ, "HILUM_BLIND_SHARE": "0"},
         )
+        atexit.register(self.process.kill)  # should a measurement fail, nothing is left running
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
         self._until(lambda: self.client.get("/").status_code == httpx.codes.OK)
         self.first_page_seconds = time.perf_counter() - started

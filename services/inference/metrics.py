@@ -25,7 +25,9 @@ SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0, 10.0),
 )
 OUT_OF_DOMAIN = Counter(
-    "hilum_films_out_of_domain", "Films that do not look like those learnt from.", ["release", "precision"]
+    "hilum_films_out_of_domain",
+    "Films that do not look like those the release was trained on.",
+    ["release", "precision"],
 )
 PHASES = ("decode", "preprocess", "queue", "infer")
 

@@ -124,7 +124,12 @@ class Scorer:
         if is_flat(film, self.manifest.input):
             return Domain(False, distance, threshold, "The film is blank or has almost no contrast.")
         if distance > threshold:
-            return Domain(False, distance, threshold, "The film does not look like a chest film that was learnt from.")
+            return Domain(
+                False,
+                distance,
+                threshold,
+                "The film does not look like the chest films that the release was trained on.",
+            )
         return Domain(True, distance, threshold)
 
 
