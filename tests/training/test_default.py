@@ -1,10 +1,12 @@
-"""From films to a signed release that ONNX Runtime serves: a tiny but real run."""
+"""From films to a signed release that is then served: a tiny but real run."""
 
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,6 +14,10 @@ from rich.console import Console
 
 from hilum.imaging.preprocess import preprocess
 from hilum.release import BadRelease, Release, check_session, read_release
+from hilum.wire import Prediction
+from services.inference.app import create_app
+from services.inference.settings import InferenceSettings
+from tests.servers import serve
 from tests.training.films import ROOT, small_data, tiny_recipe
 from training.calibrate import probabilities_of
 from training.config import RunPaths
@@ -66,6 +72,23 @@ def test_the_release_is_refused_with_another_key_or_a_changed_file(tiny: RunPath
 def test_the_golden_film_scores_as_the_manifest_says(tiny: RunPaths) -> None:
     said, given = golden(read_release(tiny.release))
     assert given == pytest.approx(said, abs=1e-3)
+
+
+def test_the_release_is_served_over_http_with_its_own_findings_in_order(tiny: RunPaths) -> None:
+    settings = InferenceSettings(release=tiny.release, trusted_keys=str(tiny.trusted_keys))
+    said, _ = golden(read_release(tiny.release))
+    with serve(create_app(settings)) as served, httpx.Client(base_url=served.url, timeout=60) as client:
+        for _ in range(600):
+            if client.get("/readyz").status_code == httpx.codes.OK:
+                break
+            time.sleep(0.1)
+        answer = client.post("/v1/predict", files={"file": (tiny.release / "golden.png").read_bytes()})
+    assert answer.status_code == httpx.codes.OK, answer.text
+    prediction = Prediction.model_validate(answer.json())
+    assert prediction.release.digest == read_release(tiny.release).digest
+    assert [finding.name for finding in prediction.findings] == list(read_release(tiny.release).findings)
+    for finding in prediction.findings:
+        assert finding.probability == pytest.approx(said[finding.name], abs=1e-3)
 
 
 def test_the_report_keeps_the_populations_apart_and_the_card_says_what_it_must(tiny: RunPaths) -> None:
