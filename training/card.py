@@ -84,8 +84,9 @@ _COLUMNS = (
 def _evaluation(report: dict[str, Any]) -> list[str]:
     lines = [
         "\n## Figures on the locked patients\n",
-        f"Of the exported ONNX file, evaluated once; 95 % intervals by {report['bootstrap_draws']} bootstrap draws of "
-        "patients. Adult NIH and paediatric Kermany films are never pooled. A dash: too few films to say.\n",
+        "Of the exported ONNX file; each use of the locked patients is counted in the repository's "
+        f"docs/data-scientist.md. 95 % intervals by {report['bootstrap_draws']} bootstrap draws of patients. Adult "
+        "NIH and paediatric Kermany films are never pooled. A dash: too few films to say.\n",
     ]
     if nih := report.get("nih"):
         lines += [

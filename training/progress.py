@@ -20,6 +20,8 @@ from rich.table import Table
 
 from hilum.release import Release
 
+LINE_EVERY = 100
+
 
 class Bars:
     """One bar per stage and per member; use as a context."""
@@ -56,6 +58,9 @@ class Bars:
         self._progress.update(
             self._members[member], completed=step, description=f"train network {member + 1}, loss {loss:.4f}"
         )
+        # A log has no bars: a line now and then says that the work goes on.
+        if not self._progress.console.is_terminal and (step % LINE_EVERY == 0 or step == steps):
+            self._progress.console.print(f"train network {member + 1}: step {step} of {steps}, loss {loss:.4f}")
 
     def stage(self, films: Mapping[str, int]) -> Callable[[str, int], None]:
         """A tick for `training.bundle.build`: a bar per split; `films` says how many are scored of each."""
