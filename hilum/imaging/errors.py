@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 
 class BadFilm(ValueError):
     """The bytes are not a film that can be kept. `status` is the HTTP status that fits, `title` a short name."""
 
     status = 422
     title = "Not a film"
+
+    @property
+    def kind(self) -> str:
+        """The problem's name on the wire: `not-a-radiograph` for NotARadiograph."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "-", type(self).__name__).lower()
 
 
 class EmptyFile(BadFilm):

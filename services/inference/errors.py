@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
@@ -13,13 +11,9 @@ from services.inference.scorer import NotScorable
 from services.inference.work import Busy
 
 
-def _kebab(name: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
-
-
 async def _bad_film(_: Request, error: Exception) -> JSONResponse:
-    status = getattr(error, "status", 422)
-    return Problem(status, _kebab(type(error).__name__), str(error)).response()
+    assert isinstance(error, BadFilm)  # noqa: S101 - the handler is registered for this class alone
+    return Problem(error.status, error.kind, str(error)).response()
 
 
 async def _not_scorable(_: Request, error: Exception) -> JSONResponse:

@@ -73,17 +73,13 @@ def inspect(upload: Upload, facts: Facts) -> Candidate | FilmOutcome:
     try:
         film = decode(data)
     except BadFilm as error:
-        return _refused(name, error.status, _kind(type(error).__name__), str(error))
+        return _refused(name, error.status, error.kind, str(error))
     digest = hashlib.sha256(data).hexdigest()
     try:
         candidate = _candidate(upload, film, digest, size=len(data), facts=facts)
     except Problem as problem:
         return _refused(name, problem.status, problem.kind, problem.detail)
     return candidate
-
-
-def _kind(class_name: str) -> str:
-    return "".join(f"-{c.lower()}" if c.isupper() else c for c in class_name).lstrip("-")
 
 
 def _candidate(upload: Upload, film: Film, digest: str, *, size: int, facts: Facts) -> Candidate:

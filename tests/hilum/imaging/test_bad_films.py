@@ -362,3 +362,8 @@ def test_a_blank_film_is_kept_and_not_scored() -> None:
     for body in (picture(np.full((64, 64), 90, np.uint8)), dicom(np.full((64, 64), 900, np.uint16))):
         assert "blank" in str(decode(body).unscorable)
     assert decode(sample("nih_00001350_000.jpg")).unscorable is None
+
+
+def test_an_error_has_one_name_on_the_wire_for_every_service() -> None:
+    assert NotARadiograph("").kind == "not-a-radiograph"
+    assert EmptyFile("").kind == "empty-file"
