@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_ARGS ?=
-CHARTLESS := hilum services training tests samples bench
+CODE := hilum services training tests samples bench
 
 .PHONY: help run test test-infra lint format train-default bench lock clean kill-loop
 
@@ -29,13 +29,13 @@ test-infra:  ## Test tf/: native tests, checkov, apply to a simulated AWS (about
 	tests/infra/run.sh
 
 lint: $(VENV)/.dev  ## Check style, types and the lock files
-	$(BIN)/ruff check $(wildcard $(CHARTLESS))
-	$(BIN)/ruff format --check $(wildcard $(CHARTLESS))
+	$(BIN)/ruff check $(wildcard $(CODE))
+	$(BIN)/ruff format --check $(wildcard $(CODE))
 	$(BIN)/mypy
 
 format: $(VENV)/.dev  ## Put the code into its style
-	$(BIN)/ruff check --fix $(wildcard $(CHARTLESS))
-	$(BIN)/ruff format $(wildcard $(CHARTLESS))
+	$(BIN)/ruff check --fix $(wildcard $(CODE))
+	$(BIN)/ruff format $(wildcard $(CODE))
 
 train-default: $(VENV)/.train  ## Train the bundled release again from the films in HILUM_TRAINING_DATA
 	$(BIN)/python -m training.default

@@ -8,14 +8,12 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.reading_room import ROOT, Room, Watch, chromium_path, launch, running
-from tests.fixtures.real import cannot_start
+from tests.e2e.reading_room import ROOT, Room, Watch, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 DATA = Path(os.environ.get("HILUM_TRAINING_DATA", ROOT.parent / "shared" / "data"))
@@ -25,17 +23,6 @@ FILMS = [
     *sorted((DATA / "nih128" / "images").glob("*.jpg"))[::200][:50],
 ]
 WAIT_MS = 180_000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = chromium_path()
-    if path is None:
-        cannot_start("Chromium", FileNotFoundError("no /usr/bin/chromium, and HILUM_CHROMIUM names none"))
-    with sync_playwright() as playwright:
-        browser = launch(playwright, path)
-        yield browser
-        browser.close()
 
 
 @pytest.mark.skipif(len(FILMS) < 53, reason=f"the shared training films are not in {DATA.name}/ (HILUM_TRAINING_DATA)")

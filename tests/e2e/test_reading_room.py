@@ -11,27 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.e2e.reading_room import ROOT, Room, Watch, chromium_path, launch, running
-from tests.fixtures.real import cannot_start
+from tests.e2e.reading_room import ROOT, Room, Watch, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 SAMPLES = sorted((ROOT / "samples").glob("nih_0*.jpg"))
 # A loaded machine is slow, not wrong.
 SCORED_MS = 60_000
 expect.set_options(timeout=30_000)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = chromium_path()
-    if path is None:
-        cannot_start("Chromium", FileNotFoundError("no /usr/bin/chromium, and HILUM_CHROMIUM names none"))
-    with sync_playwright() as playwright:
-        browser = launch(playwright, path)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
