@@ -35,12 +35,16 @@ def read_display(dataset: Dataset, signed: bool, little_endian: bool) -> tuple[D
     modality = _lut(dataset, MODALITY_LUT, signed, little_endian)
     # The input of a VOI LUT is signed where the modality transform can give negative values.
     negative = (signed and modality is None) or (intercept or 0.0) < 0.0
+    voi = _lut(dataset, VOI_LUT, negative, little_endian)
+    if (modality is None and _given(dataset, MODALITY_LUT)) or (voi is None and _given(dataset, VOI_LUT)):
+        text = "A lookup table of the header is unusable; the film is shown without it."
+        warnings += (FilmWarning("window", text),)
     return (
         Display(
             slope=slope if slope else 1.0,
             intercept=intercept or 0.0,
             modality_lut=modality,
-            voi_lut=_lut(dataset, VOI_LUT, negative, little_endian),
+            voi_lut=voi,
             window=window,
             inverted=values.code(dataset, PHOTOMETRIC) == "MONOCHROME1" or values.code(dataset, SHAPE) == "INVERSE",
             padding=_padding(dataset, signed),
@@ -75,6 +79,12 @@ def _lut(dataset: Dataset, tag: int, signed: bool, little_endian: bool) -> Lut |
         largest = float(max((1 << bits) - 1, 1))
         return Lut(first, np.minimum(entries, largest).astype(np.float64), largest)
     return None
+
+
+def _given(dataset: Dataset, tag: int) -> bool:
+    """Whether the header has the sequence `tag`, readable or not, with anything in it."""
+    raw = dataset.get_item(tag)
+    return raw is not None and bool(raw.value)
 
 
 def _entries(item: Dataset, count: int, little_endian: bool) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:

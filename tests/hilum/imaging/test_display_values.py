@@ -142,6 +142,17 @@ def test_a_voi_lut_gives_what_pydicom_gives_and_goes_before_a_window() -> None:
     assert np.abs(decode(written(film)).pixels - theirs).max() < 1e-6
 
 
+@pytest.mark.parametrize("name", ["VOILUTSequence", "ModalityLUTSequence"])
+def test_an_unusable_lookup_table_is_left_out_with_a_warning(name: str) -> None:
+    film = dataset(deep(12), BitsStored=12)
+    plain = decode(written(film))
+    setattr(film, name, [lut(0, np.zeros(1, dtype=np.uint16), 10)])
+    film[name].value[0].LUTDescriptor = [4096, 0]
+    broken = decode(written(film))
+    assert codes(broken) - codes(plain) == {"window"}
+    assert np.array_equal(broken.pixels, plain.pixels)
+
+
 def test_a_modality_lut_gives_what_pydicom_gives() -> None:
     curve = (np.arange(4096)[::-1] // 2 + 100).astype(np.uint16)
     film = dataset(deep(12), BitsStored=12, WindowCenter=1100, WindowWidth=1500)
