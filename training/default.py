@@ -7,24 +7,36 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
 from hilum.release import BadRelease, InputSpec, Release
-from training.bundle import Origin, Part, build, signing_key, trust
-from training.config import CONFIGS, BadRecipe, Recipe, RunPaths, read_recipe
+from training.config import CONFIGS, BadRecipe, Recipe, read_recipe
 from training.data import BadData, nih_findings, read_all
 from training.data.manifest import digest
+from training.data.split import patient_hash, split_films, split_of
 from training.data.store import load
-from training.fit import TrainingSet
-from training.members import MemberFailed, train_members
-from training.model import Ensemble, NoWeights
+from training.fit.loop import TrainingSet
+from training.fit.members import MemberFailed, train_members
+from training.network.film_net import Ensemble, NoWeights
 from training.progress import Bars, summary
-from training.split import patient_hash, split_films, split_of
+from training.release.bundle import Origin, Part, build, signing_key, trust
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """Where a run reads and writes: data folder, release folder, list of trusted keys."""
+
+    data: Path
+    release: Path
+    trusted_keys: Path
+
+
 DATA_SETTING = "HILUM_TRAINING_DATA"
 
 
@@ -47,26 +59,28 @@ def train_release(recipe: Recipe, paths: RunPaths, console: Console) -> Release:
     """Films in `paths.data` to a signed release in `paths.release`; the public key goes to `paths.trusted_keys`."""
     created = datetime.now(UTC)
     films = read_all(paths.data)
-    findings = nih_findings()
+    findings, salt = nih_findings(), recipe.split.salt
     key = signing_key()
     with Bars(console) as bars:
         parts = {}
-        for name, members in split_films(films, recipe.salt).items():
+        for name, members in split_films(films, recipe.split.salt).items():
             tick = bars.add(f"decode {name}", len(members))
-            parts[name] = Part(members, load(members, recipe.input_size, lambda t=tick: t(1)))  # type: ignore[misc]
+            parts[name] = Part(members, load(members, recipe.data.input_size, lambda t=tick: t(1)))  # type: ignore[misc]
         data = TrainingSet.of(parts["train"].films, parts["train"].frames)
-        spec = InputSpec(height=recipe.input_size, width=recipe.input_size)
+        spec = InputSpec(height=recipe.data.input_size, width=recipe.data.input_size)
         with tempfile.TemporaryDirectory() as scratch:
             networks = train_members(data, recipe, spec.min_std, Path(scratch), bars.member)
         origin = Origin(
             run=f"{recipe.name}-{recipe.version}-{created:%Y%m%dT%H%M%SZ}",
             commit=commit(),
             created=created.isoformat(timespec="seconds"),
-            data_digest=digest(films, lambda p: split_of(p, recipe.salt), lambda p: patient_hash(p, recipe.salt)),
+            data_digest=digest(
+                films, lambda p: split_of(p, recipe.split.salt), lambda p: patient_hash(p, recipe.split.salt)
+            ),
         )
-        network = Ensemble(networks, recipe.size, recipe.input_size)
+        network = Ensemble(networks, recipe.size, recipe.data.input_size)
         scored = {name: len(part.films) for name, part in parts.items()}
-        scored["train"] = min(scored["train"], recipe.domain_films)
+        scored["train"] = min(scored["train"], recipe.evaluation.domain_films)
         release = build(recipe, network, findings, parts, origin, key, paths.release, bars.stage(scored))
     trust(key, paths.trusted_keys)
     return release
@@ -76,7 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Command line; 2 where the data, the recipe or the weights are wrong."""
     parser = argparse.ArgumentParser(prog="python -m training.default", description=__doc__)
     parser.add_argument(
-        "--recipe", type=Path, default=CONFIGS / "default.toml", help="a TOML file, as in training/configs"
+        "--recipe", type=Path, default=CONFIGS / "default.yaml", help="a YAML file, as in training/configs"
     )
     parser.add_argument("--tiny", action="store_true", help="a few steps of a small network: proves the path")
     parser.add_argument("--data", type=Path, help=f"folder with nih128/ and kermany224/ (else {DATA_SETTING})")
@@ -89,7 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
         console.print("--tiny asks for --release and --trusted-keys of its own: it would replace the bundled release")
         return 2
     try:
-        recipe = read_recipe(CONFIGS / "tiny.toml" if chosen.tiny else chosen.recipe)
+        recipe = read_recipe(CONFIGS / "tiny.yaml" if chosen.tiny else chosen.recipe)
         release = train_release(recipe, RunPaths(data, chosen.release, chosen.trusted_keys), console)
     except (BadData, BadRecipe, BadRelease, NoWeights, MemberFailed) as error:
         console.print(f"[red]{type(error).__name__}[/red]: {error}", soft_wrap=True)

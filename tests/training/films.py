@@ -11,7 +11,7 @@ from pathlib import Path
 from training.config import CONFIGS, Recipe, read_recipe
 from training.data import read_all
 from training.data.nih import TABLE
-from training.split import SPLITS, split_of
+from training.data.split import SPLITS, split_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("HILUM_TRAINING_DATA", ROOT.parent / "shared" / "data"))
@@ -71,10 +71,10 @@ def _from_samples(target: Path) -> None:
 
 def tiny_recipe(data: Path) -> Recipe:
     """The tiny recipe with a salt that leaves no split of `data` empty."""
-    recipe = read_recipe(CONFIGS / "tiny.toml")
+    recipe = read_recipe(CONFIGS / "tiny.yaml")
     patients = {film.patient for film in read_all(data) if film.source == "nih"}
     for number in range(1000):
         salt = f"tiny-{number}"
         if {split_of(patient, salt) for patient in patients} == set(SPLITS):
-            return recipe.model_copy(update={"salt": salt})
+            return recipe.changed(split__salt=salt)
     raise AssertionError("no salt splits these few patients into all parts")

@@ -19,10 +19,9 @@ from services.inference.app import create_app
 from services.inference.settings import InferenceSettings
 from tests.servers import serve
 from tests.training.films import ROOT, small_data, tiny_recipe
-from training.calibrate import probabilities_of
-from training.config import RunPaths
-from training.default import main, train_release
-from training.scores import open_session, run
+from training.default import RunPaths, main, train_release
+from training.evaluate.scores import open_session, run
+from training.release.calibrate import probabilities_of
 
 
 def trusted(path: Path) -> frozenset[str]:

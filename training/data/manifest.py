@@ -35,6 +35,9 @@ class Film:
     view: str | None = None
     sex: str | None = None
     age: int | None = None
+    study: str | None = None
+    site: str | None = None
+    device: str | None = None
 
 
 def sha256(path: Path) -> str:

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hilum.release import FindingSpec, Interval
-from training import bootstrap, metrics
-from training.calibrate import logit, platt, probabilities_of
 from training.data.manifest import UNKNOWN, Film, label_matrix, patients_of
+from training.evaluate import bootstrap, metrics
+from training.release.calibrate import logit, platt, probabilities_of
 
 Array = npt.NDArray[np.float64]
 Report = dict[str, Any]

@@ -10,12 +10,12 @@ import torch
 
 from hilum.imaging.preprocess import normalise
 from hilum.release import InputSpec
-from training.augment import augment, standardise
-from training.config import CONFIGS, Augmentation, BadRecipe, read_recipe
-from training.fit import LossNotFinite, TrainingSet, draw_epoch, fit, learning_rate_at
-from training.model import FilmNet, imagenet_weights
+from training.config import CONFIGS, Augmentation, BadRecipe, Recipe, read_recipe
+from training.fit.augment import augment, standardise
+from training.fit.loop import LossNotFinite, TrainingSet, draw_epoch, fit, learning_rate_at
+from training.network.film_net import FilmNet, imagenet_weights
 
-TINY = read_recipe(CONFIGS / "tiny.toml")
+TINY = read_recipe(CONFIGS / "tiny.yaml")
 NOTHING = Augmentation(
     rotation_degrees=0, zoom=0, stretch=0, shift=0, gamma=0, contrast=0, brightness=0, sharpness=0, noise=0, erase=0
 )
@@ -31,9 +31,15 @@ def _data(films: int = 24) -> TrainingSet:
     )
 
 
+def with_kermany(films: int) -> Recipe:
+    """The tiny recipe with at most `films` of Kermany's in an epoch."""
+    nih, kermany = TINY.model_dump()["data"]["sources"]
+    return TINY.changed(data__sources=[nih, {**kermany, "films": films}])
+
+
 def test_an_epoch_takes_no_more_of_a_patient_or_of_kermany_than_the_recipe_says() -> None:
     data = _data(80)
-    recipe = TINY.model_copy(update={"films_per_patient": 3, "kermany_films": 5})
+    recipe = with_kermany(5).changed(data__films_per_patient=3)
     drawn = draw_epoch(data, recipe, np.random.default_rng(1))
     assert len(set(drawn)) == len(drawn)
     assert np.bincount(data.patients[drawn]).max() <= 3
@@ -41,7 +47,7 @@ def test_an_epoch_takes_no_more_of_a_patient_or_of_kermany_than_the_recipe_says(
 
 
 def test_another_epoch_takes_other_films_of_a_patient() -> None:
-    recipe = TINY.model_copy(update={"films_per_patient": 2})
+    recipe = TINY.changed(data__films_per_patient=2)
     rng = np.random.default_rng(1)
     assert set(draw_epoch(_data(80), recipe, rng)) != set(draw_epoch(_data(80), recipe, rng))
 
@@ -77,10 +83,12 @@ def test_the_loss_falls_on_films_that_can_be_learnt() -> None:
     data = _data(64)
     data.labels[:] = (np.arange(64) % 2)[:, None]
     data.frames[1::2, :32] //= 8
-    recipe = TINY.model_copy(
-        update={"films_per_patient": 99, "kermany_films": 99, "augmentation": NOTHING, "label_smoothing": 0.0}
+    recipe = with_kermany(99).changed(
+        data__films_per_patient=99,
+        augmentation=NOTHING.model_dump(),
+        training__label_smoothing=0.0,
+        training__phases=[{"epochs": 6, "size": 64}],
     )
-    recipe = recipe.model_copy(update={"phases": (recipe.phases[0].model_copy(update={"epochs": 6}),)})
     losses: list[float] = []
     fit(data, recipe, 1, 0.02, lambda step, steps, loss: losses.append(loss))
     assert losses[-1] < 0.75 * losses[0]
@@ -94,7 +102,7 @@ def test_the_same_seed_trains_the_same_network() -> None:
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step() -> None:
     with pytest.raises(LossNotFinite, match="at step"):
-        fit(_data(), TINY.model_copy(update={"learning_rate": 1e30, "warm_up": 0.0}), 1, 0.02)
+        fit(_data(), TINY.changed(training__learning_rate=1e30, training__warm_up=0.0), 1, 0.02)
 
 
 def test_imagenet_weights_fill_every_tensor_of_the_backbone() -> None:
@@ -115,7 +123,7 @@ def test_frozen_blocks_get_no_gradient_and_can_be_freed() -> None:
 
 
 def test_a_recipe_with_an_unknown_field_is_refused_by_name(tmp_path: Path) -> None:
-    text = (CONFIGS / "tiny.toml").read_text(encoding="utf-8")
-    (tmp_path / "odd.toml").write_text("learning_rat = 1.0\n" + text, encoding="utf-8")
+    text = (CONFIGS / "tiny.yaml").read_text(encoding="utf-8")
+    (tmp_path / "odd.yaml").write_text("learning_rat: 1.0\n" + text, encoding="utf-8")
     with pytest.raises(BadRecipe, match="learning_rat"):
-        read_recipe(tmp_path / "odd.toml")
+        read_recipe(tmp_path / "odd.yaml")

@@ -21,17 +21,17 @@ from hilum.imaging.preprocess import preprocess
 from hilum.release import DomainSpec, FindingSpec, InputSpec, Release, Variant, write_release
 from hilum.release import domain as domain_statistics
 from hilum.release.signing import new_key, public_text, read_key
-from training.calibrate import calibrate, critical_margin, criticality, probabilities_of
-from training.card import write_card
 from training.config import Recipe
 from training.data.manifest import Film, label_matrix, patients_of
+from training.data.split import SPLITS
 from training.data.store import Store, decode
-from training.domain import Domain, fit_domain, try_outsiders
-from training.evaluate import Scored, evaluate
-from training.export import export
-from training.model import Ensemble
-from training.scores import Scores, open_session, run, score
-from training.split import SPLITS
+from training.evaluate.report import Scored, evaluate
+from training.evaluate.scores import Scores, open_session, run, score
+from training.network.film_net import Ensemble
+from training.release.calibrate import calibrate, critical_margin, criticality, probabilities_of
+from training.release.card import write_card
+from training.release.domain import Domain, fit_domain, try_outsiders
+from training.release.export import export
 
 MODEL, DOMAIN, GOLDEN = "model.fp32.onnx", "domain.npz", "golden.png"
 ALARM_BUDGET = 0.10
@@ -132,13 +132,13 @@ def _fill(
     key: Ed25519PrivateKey,
     tick: Callable[[str, int], None],
 ) -> Release:
-    spec = InputSpec(height=recipe.input_size, width=recipe.input_size)
+    spec = InputSpec(height=recipe.data.input_size, width=recipe.data.input_size)
     export(network, findings, spec, folder / MODEL)
     session = open_session(folder / MODEL)
     scores: dict[str, Scores] = {}
     for name, part in parts.items():
         # Of the training films only the embeddings are needed, and a sample of them says as much.
-        frames = _sample(part.frames, recipe.domain_films) if name == "train" else part.frames
+        frames = _sample(part.frames, recipe.evaluation.domain_films) if name == "train" else part.frames
         scores[name] = score(session, frames, spec, tick=lambda count, n=name: tick(n, count))  # type: ignore[misc]
 
     held = parts["calibration"]
@@ -150,7 +150,7 @@ def _fill(
         calibration.logits[adults],
         label_matrix(held.films)[adults],
         patients_of(held.films)[adults],
-        recipe.bootstrap_draws,
+        recipe.evaluation.bootstrap_draws,
         7,
     )
     margin = critical_margin(specs, probabilities_of(specs, calibration.logits[adults]), ALARM_BUDGET)
@@ -164,16 +164,16 @@ def _fill(
         unseen_embeddings,
         patients_of(unseen),
         unseen_groups,
-        (recipe.domain_false_refusal, recipe.domain_group_refusal),
-        recipe.domain_components,
-        recipe.bootstrap_draws,
+        (recipe.evaluation.domain_false_refusal, recipe.evaluation.domain_group_refusal),
+        recipe.evaluation.domain_components,
+        recipe.evaluation.bootstrap_draws,
     )
     domain_statistics.write(domain.statistics, folder / DOMAIN)
 
     locked = parts["locked"]
     tick("evaluate", 0)
     judged = Scored(locked.films, specs, scores["locked"].logits)
-    report = evaluate(judged, findings, recipe.bootstrap_draws)
+    report = evaluate(judged, findings, recipe.evaluation.bootstrap_draws)
     locked_groups = chest_groups(judged, margin)
     report["critical"] = {
         "margin": margin,

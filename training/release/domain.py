@@ -16,8 +16,8 @@ from PIL import Image
 from hilum.imaging.preprocess import Pixels, preprocess
 from hilum.release import InputSpec, Interval
 from hilum.release.domain import DomainStatistics, fit
-from training import bootstrap
-from training.scores import run
+from training.evaluate import bootstrap
+from training.evaluate.scores import run
 
 Array = npt.NDArray[np.float32]
 

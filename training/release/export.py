@@ -13,7 +13,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from hilum.release import InputSpec
-from training.model import Ensemble
+from training.network.film_net import Ensemble
 
 OPSET = 18
 # Tensors below this size (biases, scales) stay fp32: they cost nothing.

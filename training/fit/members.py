@@ -17,8 +17,8 @@ from typing import Any
 import torch
 
 from training.config import Recipe
-from training.fit import TrainingSet, fit
-from training.model import FilmNet
+from training.fit.loop import TrainingSet, fit
+from training.network.film_net import FilmNet
 
 # glibc gives freed blocks back to the kernel and faults them in again at each step; keeping them is 1.3 times as fast.
 _KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "4294967296"}
@@ -52,11 +52,11 @@ def train_members(
     scratch: Path,
     report: Callable[[int, int, int, float], None],
 ) -> list[FilmNet]:
-    """Train `recipe.members` networks; `report` gets member, step, steps and loss. Raises MemberFailed."""
+    """Train `recipe.network.members` networks; `report` gets member, step, steps and loss. Raises MemberFailed."""
     os.environ.update(_KEEP_MEMORY)
     context = multiprocessing.get_context("spawn")
     messages = context.Queue()
-    files = [scratch / f"member{n}.pt" for n in range(recipe.members)]
+    files = [scratch / f"member{n}.pt" for n in range(recipe.network.members)]
     processes = [
         context.Process(target=_train, args=(n, data, recipe, min_std, file, messages), daemon=True)
         for n, file in enumerate(files)
@@ -71,7 +71,7 @@ def train_members(
             process.join()
     networks = []
     for file in files:
-        network = FilmNet(recipe.backbone, data.labels.shape[1], recipe.dropout, 0.0, None)
+        network = FilmNet(recipe.network.backbone, data.labels.shape[1], recipe.network.dropout, 0.0, None)
         network.load_state_dict(torch.load(file, weights_only=True))
         networks.append(network.eval())
     return networks

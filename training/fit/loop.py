@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from training.augment import augment, standardise
 from training.config import Phase, Recipe
 from training.data.manifest import Film, label_matrix, patients_of
 from training.data.store import Store, pixels_of
-from training.loss import SourceIntercept, masked_loss, positive_weights
-from training.model import FilmNet, imagenet_weights
+from training.fit.augment import augment, standardise
+from training.fit.loss import SourceIntercept, masked_loss, positive_weights
+from training.network.film_net import FilmNet, imagenet_weights
 
 SOURCES = ("nih", "kermany")
 Indices = npt.NDArray[np.int64]
@@ -43,7 +43,7 @@ class TrainingSet:
 
 
 def draw_epoch(data: TrainingSet, recipe: Recipe, rng: np.random.Generator) -> Indices:
-    """A shuffled epoch: at most `films_per_patient` films of a patient, at most `kermany_films` of Kermany's.
+    """A shuffled epoch: at most `films_per_patient` films of a patient, at most `films` of a source.
 
     A patient followed up 137 times would else weigh as much as 137 patients.
     """
@@ -54,9 +54,10 @@ def draw_epoch(data: TrainingSet, recipe: Recipe, rng: np.random.Generator) -> I
     starts = np.flatnonzero(np.r_[True, sorted_patients[1:] != sorted_patients[:-1]])
     counts = np.diff(np.r_[starts, len(order)])
     rank[by_patient] = np.arange(len(order)) - np.repeat(starts, counts)
-    kept = order[rank < recipe.films_per_patient]
-    kermany = kept[data.sources[kept] == SOURCES.index("kermany")][: recipe.kermany_films]
-    return np.asarray(rng.permutation(np.r_[kept[data.sources[kept] == SOURCES.index("nih")], kermany]))
+    kept = order[rank < recipe.data.films_per_patient]
+    caps: dict[str, int | None] = {source.kind: source.films for source in recipe.data.sources}
+    parts = [kept[data.sources[kept] == number][: caps.get(name)] for number, name in enumerate(SOURCES)]
+    return np.asarray(rng.permutation(np.concatenate(parts)))
 
 
 def learning_rate_at(step: int, steps: int, warm_up: float) -> float:
@@ -89,12 +90,12 @@ class Averaged:
 def _optimiser(network: FilmNet, intercept: SourceIntercept, recipe: Recipe) -> torch.optim.Optimizer:
     backbone = list(network.backbone.parameters())
     groups = [
-        {"params": [p for p in backbone if p.ndim > 1], "lr": recipe.learning_rate},
-        {"params": [p for p in backbone if p.ndim <= 1], "lr": recipe.learning_rate, "weight_decay": 0.0},
-        {"params": list(network.head.parameters()), "lr": recipe.head_learning_rate},
-        {"params": list(intercept.parameters()), "lr": recipe.head_learning_rate, "weight_decay": 0.0},
+        {"params": [p for p in backbone if p.ndim > 1], "lr": recipe.training.learning_rate},
+        {"params": [p for p in backbone if p.ndim <= 1], "lr": recipe.training.learning_rate, "weight_decay": 0.0},
+        {"params": list(network.head.parameters()), "lr": recipe.training.head_learning_rate},
+        {"params": list(intercept.parameters()), "lr": recipe.training.head_learning_rate, "weight_decay": 0.0},
     ]
-    optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
+    optimiser = torch.optim.AdamW(groups, weight_decay=recipe.training.weight_decay)
     for group in optimiser.param_groups:
         group["peak"] = group["lr"]
     return optimiser
@@ -102,12 +103,12 @@ def _optimiser(network: FilmNet, intercept: SourceIntercept, recipe: Recipe) -> 
 
 def _batches(data: TrainingSet, recipe: Recipe, rng: np.random.Generator) -> list[tuple[Phase, Indices]]:
     batches = []
-    for phase in recipe.phases:
+    for phase in recipe.training.phases:
         films = np.concatenate([draw_epoch(data, recipe, rng) for _ in range(math.ceil(phase.epochs))])
         films = films[: max(2, int(len(films) * phase.epochs / math.ceil(phase.epochs)))]
-        cuts = range(0, len(films), recipe.batch)
+        cuts = range(0, len(films), recipe.training.batch)
         # A last batch of one film has no batch statistics.
-        batches += [(phase, films[c : c + recipe.batch]) for c in cuts if len(films) - c > 1]
+        batches += [(phase, films[c : c + recipe.training.batch]) for c in cuts if len(films) - c > 1]
     return batches
 
 
@@ -127,27 +128,31 @@ def fit(
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     rng = np.random.default_rng(seed)
-    weights = imagenet_weights(recipe.backbone) if recipe.pretrained else None
-    network = FilmNet(recipe.backbone, data.labels.shape[1], recipe.dropout, recipe.drop_path, weights)
+    weights = imagenet_weights(recipe.network.backbone) if recipe.network.weights == "imagenet" else None
+    network = FilmNet(
+        recipe.network.backbone, data.labels.shape[1], recipe.network.dropout, recipe.network.drop_path, weights
+    )
     network = network.to(memory_format=torch.channels_last).train()
     intercept = SourceIntercept(data.labels, torch.as_tensor(data.sources), len(SOURCES))
     with torch.no_grad():
         network.head.weight.mul_(0.1)
         network.head.bias.copy_(intercept.base)
-    positive = positive_weights(data.labels, recipe.positive_weight_power, recipe.positive_weight_limit)
+    positive = positive_weights(
+        data.labels, recipe.training.positive_weight_power, recipe.training.positive_weight_limit
+    )
     optimiser = _optimiser(network, intercept, recipe)
-    averaged = Averaged(network, recipe.ema)
+    averaged = Averaged(network, recipe.training.ema)
     batches = _batches(data, recipe, rng)
     smoothed = 0.0
     for step, (phase, films) in enumerate(batches):
         network.freeze_first(phase.frozen_blocks)
         for group in optimiser.param_groups:
-            group["lr"] = group["peak"] * learning_rate_at(step, len(batches), recipe.warm_up)
+            group["lr"] = group["peak"] * learning_rate_at(step, len(batches), recipe.training.warm_up)
         pixels = torch.from_numpy(pixels_of(data.frames[films]))[:, None]
         batch = standardise(augment(pixels, phase.size, recipe.augmentation, generator), min_std)
         logits = network.train_logits(batch.contiguous(memory_format=torch.channels_last))
         logits = logits + intercept(torch.as_tensor(data.sources[films]))
-        loss = masked_loss(logits, torch.as_tensor(data.labels[films]), positive, recipe.label_smoothing)
+        loss = masked_loss(logits, torch.as_tensor(data.labels[films]), positive, recipe.training.label_smoothing)
         if not torch.isfinite(loss):
             raise LossNotFinite(f"the loss is {loss.item()} at step {step} of {len(batches)}: lower learning_rate")
         optimiser.zero_grad(set_to_none=True)

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from hilum.release import InputSpec
-from training.domain import fit_domain
-from training.export import export
-from training.model import Ensemble, FilmNet
-from training.scores import open_session
+from training.evaluate.scores import open_session
+from training.network.film_net import Ensemble, FilmNet
+from training.release.domain import fit_domain
+from training.release.export import export
 
 FINDINGS = ("Effusion", "Nodule", "Edema")
 SPEC = InputSpec(height=64, width=64)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from training.calibrate import (
+from training.data.manifest import UNKNOWN
+from training.release.calibrate import (
     alert_threshold,
     apply,
     calibrate,
@@ -19,7 +20,6 @@ from training.calibrate import (
     rule_out_threshold,
     sigmoid,
 )
-from training.data.manifest import UNKNOWN
 
 RNG = np.random.default_rng(7)
 PRESENT = RNG.random(3000) < 0.2

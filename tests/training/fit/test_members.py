@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from training.config import CONFIGS, read_recipe
-from training.fit import TrainingSet
-from training.members import MemberFailed, train_members
+from training.fit.loop import TrainingSet
+from training.fit.members import MemberFailed, train_members
 
-TINY = read_recipe(CONFIGS / "tiny.toml")
+TINY = read_recipe(CONFIGS / "tiny.yaml")
 
 
 def _data(films: int) -> TrainingSet:
@@ -26,7 +26,7 @@ def _data(films: int) -> TrainingSet:
 
 
 def test_an_error_in_a_member_is_repeated_with_its_reason(tmp_path: Path) -> None:
-    wild = TINY.model_copy(update={"learning_rate": 1e30, "warm_up": 0.0})
+    wild = TINY.changed(training__learning_rate=1e30, training__warm_up=0.0)
     with pytest.raises(MemberFailed, match=r"LossNotFinite.*at step"):
         train_members(_data(24), wild, 0.02, tmp_path, lambda *progress: None)
     assert not multiprocessing.active_children()

@@ -8,9 +8,9 @@ from scipy.optimize import minimize
 
 from hilum.findings import finding
 from hilum.release import Calibration, FindingSpec, Interval, OperatingPoint
-from training import bootstrap
 from training.data.manifest import UNKNOWN, Labels
-from training.metrics import sensitivity, specificity
+from training.evaluate import bootstrap
+from training.evaluate.metrics import sensitivity, specificity
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

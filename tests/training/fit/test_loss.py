@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from training.data.manifest import UNKNOWN
-from training.loss import SourceIntercept, masked_loss, positive_weights
+from training.fit.loss import SourceIntercept, masked_loss, positive_weights
 
 
 def test_an_unknown_label_gives_no_gradient() -> None:

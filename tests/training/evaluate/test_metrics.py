@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
-from training import metrics
+from training.evaluate import metrics
 
 
 @pytest.fixture(params=["continuous", "ties"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training import bootstrap, metrics
+from training.evaluate import bootstrap, metrics
 
 
 def test_films_of_one_patient_are_drawn_together() -> None:

@@ -12,7 +12,7 @@ from tests.training.films import SHARED
 from training.config import CONFIGS, read_recipe
 from training.data import nih_findings, read_all
 from training.data.manifest import BadData, Film, digest
-from training.split import EDGES, SPLITS, check_apart, patient_hash, split_films, split_of
+from training.data.split import EDGES, SPLITS, check_apart, patient_hash, split_films, split_of
 
 FILM = Film("a", Path("a.jpg"), "0" * 64, "nih", "nih:1", (0, 1))
 
@@ -71,7 +71,7 @@ def test_the_digest_changes_with_a_label_a_film_or_a_split() -> None:
 @pytest.mark.skipif(not SHARED.exists(), reason="the training data is not here")
 def test_the_bundled_recipe_leaves_enough_positive_patients_in_every_split() -> None:
     films = [film for film in read_all(SHARED) if film.source == "nih"]
-    parts = split_films(films, read_recipe(CONFIGS / "default.toml").salt)
+    parts = split_films(films, read_recipe(CONFIGS / "default.yaml").split.salt)
     assert set(parts) == set(SPLITS)
     for k, name in enumerate(nih_findings()):
         positive = {split: len({f.patient for f in members if f.labels[k] == 1}) for split, members in parts.items()}

@@ -1,0 +1,1 @@
+"""Commands of `hilum` that need the training requirements; services/cli.py finds them by name."""

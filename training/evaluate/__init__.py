@@ -1,0 +1,1 @@
+"""Figures: metrics, intervals, comparisons, the report."""

@@ -1,0 +1,1 @@
+"""Fitting networks: the loop, its losses and augmentation, members, Ray."""

@@ -1,0 +1,1 @@
+"""The networks: timm backbones with a head whose activation maps explain the logits."""

@@ -1,0 +1,1 @@
+"""From trained networks to a signed release: export, precisions, calibration, domain, card."""

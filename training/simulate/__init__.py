@@ -1,0 +1,1 @@
+"""Triage simulation: what an order does to waiting times."""
