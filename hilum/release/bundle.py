@@ -163,6 +163,6 @@ def write_release(folder: Path, draft: dict[str, object], key: Ed25519PrivateKey
     except ValidationError as error:
         raise BadRelease(str(error)) from error
     (folder / SIGNATURE_FILE).write_text(sign(manifest.canonical(), key), encoding="utf-8")
-    pretty = json.dumps(manifest.model_dump(mode="json"), sort_keys=True, indent=1, ensure_ascii=False)
+    pretty = json.dumps(manifest.document(), sort_keys=True, indent=1, ensure_ascii=False)
     (folder / MANIFEST_FILE).write_text(pretty + "\n", encoding="utf-8")
     return read_release(folder)

@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hilum.findings import finding
 
+Precision = Literal["fp32", "fp16", "bf16", "int8"]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+# Fields that the format took on after its first releases. Where absent they are not part of what is hashed, so that
+# an older release keeps its digest and its signature.
+ADDED_LATER = frozenset({"parity", "fidelity", "speed", "openvino", "reference"})
 
 
 class _Part(BaseModel):
@@ -97,6 +103,56 @@ class DomainSpec(_Part):
     false_refusal: Interval
 
 
+class Parity(_Part):
+    """How far this variant's probabilities lie from the trained network's (PyTorch, fp32), over `films` real films.
+
+    Both are calibrated with this variant's own calibration, so that the figure is that of the arithmetic alone.
+    """
+
+    films: int = Field(gt=0)
+    max_probability_difference: Probability
+    mean_probability_difference: Probability
+
+
+class Fidelity(_Part):
+    """What this precision loses against the release's fp32 variant on the same `films` (calibration and validation).
+
+    Losses are AUROC of fp32 less that of this variant, below nought where it gains; `studies_moved` is the share whose
+    band differs. `hilum.release` says nothing of limits: a variant over them was never written.
+    """
+
+    films: int = Field(gt=0)
+    studies: int = Field(gt=0)
+    mean_auroc_loss: float
+    critical_auroc_loss: dict[str, float]
+    studies_moved: Probability
+
+
+class Speed(_Part):
+    """One row of the speed test: `batch` films at once by `provider` on `threads` threads of `machine`'s processor.
+
+    `provider` is a name that `HILUM_PROVIDER` takes: cpu, openvino, cuda or tensorrt.
+    """
+
+    provider: str = Field(pattern=r"^[a-z0-9-]+$")
+    threads: int = Field(gt=0)
+    batch: int = Field(gt=0)
+    ms_per_film: float = Field(gt=0)
+    machine: str
+
+
+class OpenVino(_Part):
+    """The same variant as OpenVINO's intermediate representation: `xml` (graph) and `bin` (weights).
+
+    `max_probability_difference` is against the ONNX file on the films of the parity check. The calibration, the
+    operating points and the golden film's probabilities are the variant's own.
+    """
+
+    xml: str
+    bin: str
+    max_probability_difference: Probability
+
+
 class Variant(_Part):
     """One precision of the release: its ONNX file and everything derived from that file's scores.
 
@@ -106,16 +162,29 @@ class Variant(_Part):
     """
 
     file: str
-    precision: Literal["fp32", "fp16", "bf16", "int8"]
+    precision: Precision
     findings: tuple[FindingSpec, ...]
     critical_margin: float = Field(ge=0.0)
     alarm_budget: Probability = 0.10
     domain: DomainSpec
     golden: dict[str, Probability]
+    parity: Parity | None = None
+    fidelity: Fidelity | None = None
+    speed: tuple[Speed, ...] = ()
+    openvino: OpenVino | None = None
+
+    @property
+    def files(self) -> frozenset[str]:
+        """Every file that this variant is run from."""
+        extra = () if self.openvino is None else (self.openvino.xml, self.openvino.bin)
+        return frozenset((self.file, self.domain.file, *extra))
 
 
 class Manifest(_Part):
-    """The whole manifest. `findings` is the order of the model's outputs and the only list of findings there is."""
+    """The whole manifest. `findings` is the order of the model's outputs and the only list of findings there is.
+
+    `reference` names the file of statistics that drift is judged against (`hilum.release.reference`).
+    """
 
     format_version: Literal[1] = 1
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
@@ -126,12 +195,13 @@ class Manifest(_Part):
     training_data_digest: str
     findings: tuple[str, ...] = Field(min_length=1)
     input: InputSpec
-    default_precision: Literal["fp32", "fp16", "bf16", "int8"] = "fp32"
+    default_precision: Precision = "fp32"
     variants: tuple[Variant, ...] = Field(min_length=1)
     files: dict[str, Sha256]
     evaluation: str = "evaluation.json"
     model_card: str = "MODEL_CARD.md"
     golden_film: str = "golden.png"
+    reference: str | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Manifest:
@@ -151,8 +221,8 @@ class Manifest(_Part):
                 raise ValueError(f"variant {variant.precision}: its findings differ from the release's, or their order")
             if set(variant.golden) != set(self.findings):
                 raise ValueError(f"variant {variant.precision}: golden probabilities differ from the findings")
-        required = {self.evaluation, self.model_card, self.golden_film, *(v.file for v in self.variants)}
-        required |= {v.domain.file for v in self.variants}
+        required = {self.evaluation, self.model_card, self.golden_film}.union(*(v.files for v in self.variants))
+        required |= {self.reference} if self.reference else set()
         if missing := required - set(self.files):
             raise ValueError(f"files: no sha256 for {', '.join(sorted(missing))}")
         return self
@@ -164,11 +234,18 @@ class Manifest(_Part):
                 return candidate
         raise KeyError(f"release {self.name} {self.version} has no {precision} variant")
 
+    def document(self) -> dict[str, Any]:
+        """The manifest as JSON values, without the later additions that this release does not have."""
+        tree = self.model_dump(mode="json")
+        for part in (tree, *tree["variants"]):
+            for name in ADDED_LATER & part.keys():
+                if part[name] in (None, []):
+                    del part[name]
+        return tree
+
     def canonical(self) -> bytes:
         """The bytes that are hashed and signed."""
-        return json.dumps(
-            self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        ).encode()
+        return json.dumps(self.document(), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
     def digest(self) -> str:
         """sha256 of the canonical manifest; through `files` it covers every byte of the release."""

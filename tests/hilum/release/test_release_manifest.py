@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from hilum.release import Manifest
+from hilum.release.signing import check
 from tests.releases import FINDINGS, tiny_draft
 
 FILES = dict.fromkeys(["model-fp32.onnx", "domain.npz", "golden.png", "evaluation.json", "MODEL_CARD.md"], "0" * 64)
@@ -80,3 +82,31 @@ def test_any_change_changes_the_digest() -> None:
 def test_a_precision_that_the_release_lacks_is_named() -> None:
     with pytest.raises(KeyError, match="no int8 variant"):
         Manifest.model_validate(document()).variant("int8")
+
+
+def test_a_release_from_before_the_format_grew_keeps_its_digest_and_its_signature() -> None:
+    data = Path(__file__).parent / "data"
+    manifest = Manifest.model_validate_json((data / "manifest-1.0.2.json").read_bytes())
+    assert manifest.digest() == "98ea1fc0bff3d34e2323f6884f757618b8e34bcf11891a698646351636a1a300"
+    signature = (data / "signature-1.0.2.json").read_text(encoding="utf-8")
+    key = json.loads(signature)["public_key"]
+    assert check(manifest.canonical(), signature, frozenset({key})) == key
+
+
+def test_what_was_added_later_is_hashed_where_a_release_has_it() -> None:
+    grown = document()
+    speed = {"provider": "cpu", "threads": 1, "batch": 1, "ms_per_film": 9.5, "machine": "a processor"}
+    grown["variants"][0]["speed"] = [speed]
+    assert Manifest.model_validate(grown).digest() != Manifest.model_validate(document()).digest()
+    assert json.loads(Manifest.model_validate(grown).canonical())["variants"][0]["speed"] == [speed]
+
+
+@pytest.mark.parametrize("field", ["openvino", "reference"])
+def test_a_file_that_is_named_but_not_hashed_is_refused(field: str) -> None:
+    grown = document()
+    if field == "reference":
+        grown["reference"] = "reference.npz"
+    else:
+        grown["variants"][0]["openvino"] = {"xml": "m.xml", "bin": "m.bin", "max_probability_difference": 0.0}
+    with pytest.raises(ValidationError, match="no sha256 for"):
+        Manifest.model_validate(grown)
