@@ -27,13 +27,21 @@ class Source(_Part):
 
     `table` names the table inside it where the kind knows several (CheXpert's train.csv or valid.csv). `site` is
     given to films whose table does not say one. `films` caps how many of it enter an epoch, drawn anew each time.
+    `name` tells two sources of one kind apart. Films of no known patient are left out, or enter training alone.
     """
 
     kind: Literal["nih", "kermany", "chexpert", "feedback", "table"]
     path: str
     table: str | None = None
+    name: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
     site: str | None = None
     films: int | None = Field(default=None, ge=1)
+    patientless: Literal["leave-out", "train"] = "leave-out"
+
+    @property
+    def title(self) -> str:
+        """What its films carry as `Film.source`: the name, else the kind."""
+        return self.name or self.kind
 
 
 class Data(_Part):
@@ -41,7 +49,9 @@ class Data(_Part):
 
     `findings`: "nih" or "chexpert" for that data set's findings in its own order, or a list of Hilum's names; the
     absence ("No Finding") is never among them. `uncertain` is the policy for -1 of findings not named in
-    `uncertain_by_finding`. A finding with fewer than `minimum_negatives` known absent training films is refused.
+    `uncertain_by_finding`. A finding with fewer than `minimum_negatives` known absent training films is refused, and
+    one with fewer than `minimum_positives` present ones. Missing and unreadable films are left out up to
+    `left_out_share` of all. `shortcuts`: what happens where a site or a patient's number gives a finding away.
     """
 
     sources: tuple[Source, ...] = Field(min_length=1)
@@ -52,6 +62,9 @@ class Data(_Part):
     uncertain_smoothed: tuple[Share, Share] = (0.55, 0.85)
     films_per_patient: int = Field(default=8, ge=1)
     minimum_negatives: int = Field(default=10, ge=1)
+    minimum_positives: int = Field(default=1, ge=0)
+    left_out_share: Share = 0.01
+    shortcuts: Literal["refuse", "warn"] = "refuse"
     laterals: bool = False
 
 

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 
 from hilum.release import BadRelease, InputSpec, Release
 from training.config import CONFIGS, BadRecipe, Recipe, read_recipe
-from training.data import BadData, nih_findings, read_all
-from training.data.manifest import digest
-from training.data.split import patient_hash, split_films, split_of
-from training.data.store import load
+from training.data import BadData
+from training.data.prepare import prepare
 from training.fit.loop import TrainingSet
 from training.fit.members import MemberFailed, train_members
 from training.network.film_net import Ensemble, NoWeights
@@ -58,14 +57,11 @@ def commit() -> str:
 def train_release(recipe: Recipe, paths: RunPaths, console: Console) -> Release:
     """Films in `paths.data` to a signed release in `paths.release`; the public key goes to `paths.trusted_keys`."""
     created = datetime.now(UTC)
-    films = read_all(paths.data)
-    findings, salt = nih_findings(), recipe.split.salt
     key = signing_key()
-    with Bars(console) as bars:
-        parts = {}
-        for name, members in split_films(films, recipe.split.salt).items():
-            tick = bars.add(f"decode {name}", len(members))
-            parts[name] = Part(members, load(members, recipe.data.input_size, lambda t=tick: t(1)))  # type: ignore[misc]
+    with Bars(console) as bars, tempfile.TemporaryDirectory() as store:
+        prepared = prepare(recipe, paths.data, Path(store), bars.add, console.print)
+        findings = prepared.manifest.findings
+        parts = {name: Part(part.films, np.asarray(part.frames)) for name, part in prepared.parts.items()}
         data = TrainingSet.of(parts["train"].films, parts["train"].frames)
         spec = InputSpec(height=recipe.data.input_size, width=recipe.data.input_size)
         with tempfile.TemporaryDirectory() as scratch:
@@ -74,9 +70,7 @@ def train_release(recipe: Recipe, paths: RunPaths, console: Console) -> Release:
             run=f"{recipe.name}-{recipe.version}-{created:%Y%m%dT%H%M%SZ}",
             commit=commit(),
             created=created.isoformat(timespec="seconds"),
-            data_digest=digest(
-                films, lambda p: split_of(p, recipe.split.salt), lambda p: patient_hash(p, recipe.split.salt)
-            ),
+            data_digest=prepared.manifest.digest,
         )
         network = Ensemble(networks, recipe.size, recipe.data.input_size)
         scored = {name: len(part.films) for name, part in parts.items()}

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from training.config import Split
 from training.data.manifest import BadData, Film
 
-# Upper edges of the hash's unit interval. Calibration is larger than usual: every established finding needs 15
-# positive patients there.
-EDGES = (("train", 0.68), ("calibration", 0.84), ("validation", 0.88), ("locked", 1.0))
-SPLITS = tuple(name for name, _ in EDGES)
+SPLITS = ("train", "calibration", "validation", "locked")
+# A film of no known patient might be anybody's: it may be learned from, never judged on.
+NOBODY = "nobody:"
+
+
+def edges(split: Split) -> tuple[tuple[str, float], ...]:
+    """Upper edge of each split in the hash's unit interval."""
+    train, calibration = split.train, split.train + split.calibration
+    uppers = (train, calibration, calibration + split.validation, 1.0)
+    # 0.68 + 0.16 is 0.8400000000000001 in binary; an edge is what a person wrote.
+    return tuple(zip(SPLITS, (round(upper, 9) for upper in uppers), strict=True))
 
 
 def patient_hash(patient: str, salt: str) -> str:
@@ -18,25 +26,37 @@ def patient_hash(patient: str, salt: str) -> str:
     return hashlib.sha256(f"{salt}|{patient}".encode()).hexdigest()
 
 
-def split_of(patient: str, salt: str) -> str:
+def split_of(patient: str, split: Split) -> str:
     """The split of `patient`."""
-    place = int(patient_hash(patient, salt)[:16], 16) / 2**64
-    return next(name for name, edge in EDGES if place < edge)
+    if patient.startswith(NOBODY):
+        return "train"
+    place = int(patient_hash(patient, split.salt)[:16], 16) / 2**64
+    return next(name for name, edge in edges(split) if place < edge or name == SPLITS[-1])
 
 
-def split_films(films: Sequence[Film], salt: str) -> dict[str, list[Film]]:
+def split_films(films: Sequence[Film], split: Split) -> dict[str, list[Film]]:
     """`films` by split; raises BadData where a patient crosses, or the same bytes stand on both sides of a border."""
     parts: dict[str, list[Film]] = {name: [] for name in SPLITS}
+    homes: dict[str, str] = {}
     for film in films:
-        parts[split_of(film.patient, salt)].append(film)
+        if film.patient not in homes:
+            homes[film.patient] = split_of(film.patient, split)
+        parts[homes[film.patient]].append(film)
     check_apart(parts)
     return parts
 
 
-def check_apart(parts: dict[str, list[Film]]) -> None:
-    """Raise BadData where a patient stands in two splits."""
-    seen: dict[str, str] = {}
+def check_apart(parts: Mapping[str, Sequence[Film]]) -> None:
+    """Raise BadData where a patient, or a film byte for byte, stands in two splits."""
+    homes: dict[str, str] = {}
+    bytes_of: dict[str, tuple[str, Film]] = {}
     for name, members in parts.items():
         for film in members:
-            if seen.setdefault(film.patient, name) != name:
-                raise BadData(f"patient of {film.name} stands in {seen[film.patient]} and in {name}")
+            if homes.setdefault(film.patient, name) != name:
+                raise BadData(f"patient of {film.name} stands in {homes[film.patient]} and in {name}")
+            home, twin = bytes_of.setdefault(film.sha256, (name, film))
+            if home != name:
+                raise BadData(
+                    f"{film.source}'s {film.name} (patient {film.patient}, {name}) is byte for byte {twin.source}'s "
+                    f"{twin.name} (patient {twin.patient}, {home}): give both the same patient, or remove one"
+                )
