@@ -1,6 +1,15 @@
-"""From logits on the calibration patients to probabilities, operating points and the critical margin."""
+"""From logits on the calibration patients to probabilities, operating points and the critical margin.
+
+Each finding has its own intercept. Slopes are drawn together: one network made all logits, so their slopes resemble one
+another, and a finding with few positive patients says little of its own. The common slope and the spread between findings
+are estimated from the slopes themselves (empirical Bayes; DerSimonian and Laird 1986), films of one patient counting as the
+fewer films that they are worth. `bench/calibration.py` shows what this gives on patients that were not calibrated on.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +30,11 @@ ESTABLISHED_PATIENTS = 15
 # Slopes outside are a sign of too few films, and a slope of nought would lose the order of the scores.
 SLOPES = (0.05, 20.0)
 EDGE = 1e-6
+# A finding helps to say what slopes are like where it has this many positive patients; the prior needs this many findings.
+PRIOR_PATIENTS = 10
+FEWEST_SLOPES = 3
+# Slopes that agree better than their errors allow still get a little room of their own.
+LEAST_SPREAD = 0.02
 
 
 def sigmoid(values: Array) -> Array:
@@ -34,24 +48,94 @@ def logit(probabilities: Array) -> Array:
     return np.asarray(np.log(held / (1 - held)))
 
 
-def platt(logits: Array, present: Mask) -> Calibration:
+@dataclass(frozen=True)
+class SlopePrior:
+    """What the other findings say of a slope: log(slope) ~ N(`mean`, `spread`^2)."""
+
+    mean: float
+    spread: float
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """How well the films know log(slope): its standard error, and by how much clustering widens its variance (>= 1)."""
+
+    error: float
+    design_effect: float
+
+
+def platt(logits: Array, present: Mask, prior: SlopePrior | None = None, design_effect: float = 1.0) -> Calibration:
     """Platt scaling with Platt's softened targets (Platt 1999), so that few positives do not give certainty.
 
-    Without positives or without negatives the slope is 1 and the intercept fits the softened share alone.
+    With a `prior` the slope is that of the highest posterior, the likelihood divided by `design_effect`. Without
+    positives or without negatives the slope is the prior's (1 without one) and the intercept fits the softened share.
     """
     up, down = int(present.sum()), int((~present).sum())
     targets = np.where(present, (up + 1) / (up + 2), 1 / (down + 2))
     free = up > 0 and down > 0
+    start = float(np.clip(np.exp(prior.mean), *SLOPES)) if prior else 1.0
 
     def loss(parameters: Array) -> tuple[float, Array]:
         z = parameters[0] * logits + parameters[1]
         p = sigmoid(z)
-        value = float(np.sum(np.logaddexp(0, z) - targets * z))
-        return value, np.array([np.sum((p - targets) * logits), np.sum(p - targets)])
+        value = float(np.sum(np.logaddexp(0, z) - targets * z)) / design_effect
+        gradient = np.array([np.sum((p - targets) * logits), np.sum(p - targets)]) / design_effect
+        if prior is not None:
+            off = (np.log(parameters[0]) - prior.mean) / prior.spread**2
+            value += 0.5 * off * (np.log(parameters[0]) - prior.mean)
+            gradient[0] += off / parameters[0]
+        return value, gradient
 
-    bounds = [SLOPES if free else (1.0, 1.0), (-30.0, 30.0)]
-    best = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500})
+    bounds = [SLOPES if free else (start, start), (-30.0, 30.0)]
+    best = minimize(loss, np.array([start, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500})
     return Calibration(slope=float(best.x[0]), intercept=float(best.x[1]))
+
+
+def curvature(calibration: Calibration, logits: Array, present: Mask, patients: npt.NDArray[np.int64]) -> Curvature:
+    """The sandwich variance of the slope, films of a patient summed (Liang and Zeger 1986), against the plain one."""
+    p = apply(calibration, logits)
+    design = np.stack([logits, np.ones_like(logits)], axis=1)
+    plain = np.linalg.pinv((design * (p * (1 - p))[:, None]).T @ design)
+    _, place = np.unique(patients, return_inverse=True)
+    pulls = np.zeros((int(place.max()) + 1, 2))
+    np.add.at(pulls, place, design * (present - p)[:, None])
+    clustered = plain @ (pulls.T @ pulls) @ plain
+    # Few clusters can make the sandwich too small by chance: never below the plain variance.
+    effect = max(1.0, float(clustered[0, 0] / plain[0, 0]))
+    return Curvature(float(np.sqrt(plain[0, 0] * effect)) / calibration.slope, effect)
+
+
+def slope_prior(slopes: Sequence[float], errors: Sequence[float]) -> SlopePrior | None:
+    """Common log slope and its spread between findings, from slopes and standard errors of their logs; None for one."""
+    if len(slopes) < FEWEST_SLOPES:
+        return None
+    logs, weights = np.log(slopes), 1 / np.square(errors)
+    mean = float(weights @ logs / weights.sum())
+    excess = float(weights @ np.square(logs - mean)) - (len(logs) - 1)
+    spread = np.sqrt(max(0.0, excess / (weights.sum() - np.square(weights).sum() / weights.sum())))
+    weights = 1 / (np.square(errors) + spread**2)
+    return SlopePrior(float(weights @ logs / weights.sum()), max(float(spread), LEAST_SPREAD))
+
+
+def scale(logits: Array, labels: Labels, patients: npt.NDArray[np.int64]) -> tuple[Calibration, ...]:
+    """Calibrations of all findings at once; `logits` and `labels` are (N, K), films of unknown label are left out."""
+    plain, curved, kept = [], [], []
+    for k in range(logits.shape[1]):
+        known = labels[:, k] != UNKNOWN
+        part = (logits[known, k], labels[known, k] == 1)
+        plain.append(platt(*part))
+        both = 0 < part[1].sum() < len(part[1])
+        curved.append(curvature(plain[k], *part, patients[known]) if both else Curvature(np.inf, 1.0))
+        if both and len(np.unique(patients[known][part[1]])) >= PRIOR_PATIENTS:
+            kept.append(k)
+    prior = slope_prior([plain[k].slope for k in kept], [curved[k].error for k in kept])
+    if prior is None:
+        return tuple(plain)
+    return tuple(
+        platt(logits[known, k], labels[known, k] == 1, prior, curved[k].design_effect)
+        for k in range(logits.shape[1])
+        for known in [labels[:, k] != UNKNOWN]
+    )
 
 
 def apply(calibration: Calibration, logits: Array) -> Array:
@@ -98,12 +182,21 @@ def operating_point(
 
 
 def finding_spec(
-    name: str, logits: Array, labels: npt.NDArray[np.int8], patients: npt.NDArray[np.int64], count: int, seed: int
+    name: str,
+    logits: Array,
+    labels: npt.NDArray[np.int8],
+    patients: npt.NDArray[np.int64],
+    count: int,
+    seed: int,
+    calibration: Calibration | None = None,
 ) -> FindingSpec:
-    """Calibrate one finding on the calibration films whose label is known; arrays are (N,)."""
+    """Operating points of one finding on the calibration films whose label is known; arrays are (N,).
+
+    Without a `calibration` the finding is scaled alone.
+    """
     known = labels != UNKNOWN
     logits, present, patients = logits[known], labels[known] == 1, patients[known]
-    calibration = platt(logits, present)
+    calibration = calibration or platt(logits, present)
     probabilities = apply(calibration, logits)
     alert = alert_threshold(probabilities, present)
     # A finding so well told apart that both aims meet: one threshold serves both.
@@ -128,7 +221,10 @@ def calibrate(
     seed: int,
 ) -> tuple[FindingSpec, ...]:
     """Specs of all findings; `logits` and `labels` are (N, K)."""
-    return tuple(finding_spec(name, logits[:, k], labels[:, k], patients, count, seed) for k, name in enumerate(names))
+    scales = scale(logits, labels, patients)
+    return tuple(
+        finding_spec(name, logits[:, k], labels[:, k], patients, count, seed, scales[k]) for k, name in enumerate(names)
+    )
 
 
 def probabilities_of(specs: tuple[FindingSpec, ...], logits: Array) -> Array:
