@@ -15,7 +15,23 @@ from services.inference.api import health, legacy, open_inference, papers, v1
 from services.inference.serving import Serving
 from services.inference.settings import InferenceSettings
 
+# Calls under way over gRPC get this long at the end.
+DRAIN_SECONDS = 25.0
+
 DESCRIPTION = "Scores chest films with one release. Decision support, not for primary diagnosis."
+
+
+@contextlib.asynccontextmanager
+async def _rpc(serving: Serving) -> AsyncIterator[None]:
+    """Serve gRPC beside HTTP where a port is set."""
+    if not serving.settings.grpc_port:
+        yield
+        return
+    # Imported here: without a port the process needs no gRPC.
+    from services.inference.rpc.listen import listening  # noqa: PLC0415
+
+    async with listening(serving, drain_seconds=DRAIN_SECONDS):
+        yield
 
 
 def create_app(settings: InferenceSettings) -> FastAPI:
@@ -27,7 +43,8 @@ def create_app(settings: InferenceSettings) -> FastAPI:
         app.state.serving = serving
         loading = asyncio.create_task(serving.keep_loading())
         try:
-            yield
+            async with _rpc(serving):
+                yield
         finally:
             loading.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -1,118 +1,145 @@
-"""The Open Inference Protocol's tensors: checked, run, answered. Knows nothing of HTTP."""
+"""The Open Inference Protocol's tensors: checked, run, answered. Knows nothing of HTTP or gRPC.
+
+A request comes as JSON (`data`), as JSON with the tensors' bytes behind it (the binary tensor data extension) or as
+gRPC messages; each is read into one `Asked`, so that all three are checked by the same lines.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
 
 from hilum.release.bundle import INPUT
-from services.inference.scorer import Array, Scorer
+from services.inference.scorer import Scorer
 
+Batch = npt.NDArray[np.float32]
 OUTPUTS = ("probabilities", "domain_distance")
+DATATYPE = "FP32"
+# Little-endian whatever this machine is: so the extension and `raw_input_contents` say.
+WIRE = np.dtype("<f4")
 
 
 class BadTensor(ValueError):
     """The request's tensors are not those that the model takes; the text says which are."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+class UnknownModel(LookupError):
+    """Another model, or another version of it, was asked for."""
 
 
-class TensorIn(_Part):
-    """One tensor: row-major data, flat or nested."""
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """One input as it was sent. `values`: raw little-endian bytes, or numbers flat or nested in rows."""
 
     name: str
-    shape: list[int] = Field(min_length=1, max_length=8)
     datatype: str
-    data: list[Any]
+    shape: tuple[int, ...]
+    values: memoryview | Sequence[Any]
 
 
-class OutputAsked(_Part):
-    """One of the outputs, by name."""
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A checked request: a finite batch (n, 1, height, width) and the names of the outputs wanted, in order."""
+
+    batch: Batch
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """The outputs, by name in the order asked for: `probabilities` (n, K) and `domain_distance` (n), FP32."""
+
+    outputs: dict[str, npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """What the metadata say of one tensor; -1 is a size that varies."""
 
     name: str
+    datatype: str
+    shape: tuple[int, ...]
 
 
-class InferenceRequest(_Part):
-    """Body of `infer`. Without `outputs` every output is answered."""
-
-    id: str | None = None
-    inputs: list[TensorIn]
-    outputs: list[OutputAsked] | None = None
+def inputs_of(scorer: Scorer) -> list[TensorInfo]:
+    """The one input."""
+    return [TensorInfo(INPUT, DATATYPE, (-1, 1, scorer.manifest.input.height, scorer.manifest.input.width))]
 
 
-def metadata(scorer: Scorer) -> dict[str, Any]:
-    """Body of `GET /v2/models/NAME`."""
+def outputs_of(scorer: Scorer) -> list[TensorInfo]:
+    """Both outputs."""
+    return [
+        TensorInfo("probabilities", DATATYPE, (-1, len(scorer.manifest.findings))),
+        TensorInfo("domain_distance", DATATYPE, (-1,)),
+    ]
+
+
+def check_name(scorer: Scorer, name: str, version: str = "") -> None:
+    """Raise UnknownModel unless the release that is served has this name and, where one is given, this version."""
     manifest = scorer.manifest
-    return {
-        "name": manifest.name,
-        "versions": [manifest.version],
-        "platform": "onnxruntime_onnx",
-        "inputs": [{"name": INPUT, "datatype": "FP32", "shape": [-1, 1, manifest.input.height, manifest.input.width]}],
-        "outputs": [
-            {"name": "probabilities", "datatype": "FP32", "shape": [-1, len(manifest.findings)]},
-            {"name": "domain_distance", "datatype": "FP32", "shape": [-1]},
-        ],
-        "parameters": {
-            "findings": list(manifest.findings),
-            "release": scorer.release.digest,
-            "precision": scorer.variant.precision,
-            "domain_threshold": scorer.variant.domain.threshold,
-        },
-    }
+    if name != manifest.name:
+        raise UnknownModel(f"No model of this name is served; this is {manifest.name}.")
+    if version not in {"", manifest.version}:
+        raise UnknownModel(f"No version {version[:32]!r} of {name} is served; this is {manifest.version}.")
 
 
-def _batch(scorer: Scorer, tensors: list[TensorIn], max_batch_size: int) -> Array:
+def ask(scorer: Scorer, tensors: Sequence[Tensor], outputs: Sequence[str] | None, max_batch_size: int) -> Asked:
+    """Check a request; raises BadTensor. Raw bytes are not copied where they lie aligned in memory."""
+    wanted = tuple(dict.fromkeys(outputs)) if outputs else OUTPUTS
+    if unknown := sorted(set(wanted) - set(OUTPUTS)):
+        raise BadTensor(f"The model has no output {unknown[0][:32]!r}; it has {', '.join(OUTPUTS)}.")
     if [tensor.name for tensor in tensors] != [INPUT]:
         raise BadTensor(f"The model takes one tensor, named '{INPUT}'.")
-    tensor = tensors[0]
-    spec = scorer.manifest.input
-    if tensor.datatype != "FP32":
-        raise BadTensor(f"'{INPUT}' is FP32, not {tensor.datatype[:16]}.")
-    if tensor.shape[1:] != [1, spec.height, spec.width]:
+    tensor, spec = tensors[0], scorer.manifest.input
+    if tensor.datatype != DATATYPE:
+        raise BadTensor(f"'{INPUT}' is {DATATYPE}, not {tensor.datatype[:16]!r}.")
+    if tensor.shape[1:] != (1, spec.height, spec.width):
         raise BadTensor(f"'{INPUT}' has the shape (n, 1, {spec.height}, {spec.width}).")
     if not 1 <= tensor.shape[0] <= max_batch_size:
         raise BadTensor(f"One request takes 1 to {max_batch_size} films.")
+    values = _from_bytes(tensor) if isinstance(tensor.values, memoryview) else _from_numbers(tensor)
+    if not np.isfinite(values).all():
+        raise BadTensor(f"'{INPUT}' holds a number that is not finite in FP32.")
+    return Asked(values.reshape(tensor.shape), wanted)
+
+
+def _from_bytes(tensor: Tensor) -> Batch:
+    data, expected = tensor.values, math.prod(tensor.shape) * WIRE.itemsize
+    assert isinstance(data, memoryview)  # noqa: S101 - told apart by the caller
+    if data.nbytes != expected:
+        raise BadTensor(f"'{INPUT}' has {data.nbytes} bytes, its shape asks for {expected}.")
+    values = np.frombuffer(data, WIRE).astype(np.float32, copy=False)
+    # Behind a JSON header of any length the numbers may lie askew; ONNX Runtime is given aligned ones.
+    return np.require(values, requirements=["ALIGNED"])
+
+
+def _from_numbers(tensor: Tensor) -> Batch:
+    expected = math.prod(tensor.shape)
     try:
-        # Through float64: a number beyond FP32 becomes infinite there and is refused below.
+        # Through float64: a number beyond FP32 becomes infinite there and is refused by the caller.
         with np.errstate(over="ignore"):
-            values = np.asarray(tensor.data, dtype=np.float64).astype(np.float32)
+            values = np.asarray(tensor.values, dtype=np.float64).astype(np.float32)
     except (TypeError, ValueError, OverflowError):
         raise BadTensor(f"The data of '{INPUT}' are not numbers in rows of one length.") from None
-    if values.size != int(np.prod(tensor.shape)):
-        raise BadTensor(f"'{INPUT}' has {values.size} numbers, its shape asks for {int(np.prod(tensor.shape))}.")
-    if values.ndim != 1 and list(values.shape) != tensor.shape:
+    if values.size != expected:
+        raise BadTensor(f"'{INPUT}' has {values.size} numbers, its shape asks for {expected}.")
+    if values.ndim != 1 and values.shape != tensor.shape:
         raise BadTensor(f"The data of '{INPUT}' are nested otherwise than its shape says.")
-    if not np.isfinite(values).all():
-        raise BadTensor(f"'{INPUT}' holds a number that is not finite.")
-    return values.reshape(tensor.shape)
+    return values
 
 
-def infer(scorer: Scorer, request: InferenceRequest, max_batch_size: int) -> dict[str, Any]:
-    """Answer `request`; raises BadTensor or NotScorable."""
-    wanted = [output.name for output in request.outputs] if request.outputs else list(OUTPUTS)
-    if unknown := set(wanted) - set(OUTPUTS):
-        raise BadTensor(f"The model has no output {sorted(unknown)[0][:32]!r}; it has {', '.join(OUTPUTS)}.")
-    outputs = scorer.run(_batch(scorer, request.inputs, max_batch_size))
-    results: dict[str, npt.NDArray[Any]] = {
-        "probabilities": scorer.probabilities(outputs.logits),
-        "domain_distance": scorer.distances(outputs.embedding),
-    }
-    answer: dict[str, Any] = {
-        "model_name": scorer.manifest.name,
-        "model_version": scorer.manifest.version,
-        "outputs": [
-            {
-                "name": name,
-                "datatype": "FP32",
-                "shape": list(results[name].shape),
-                "data": results[name].astype(float).ravel().tolist(),
-            }
-            for name in wanted
-        ],
-    }
-    return answer if request.id is None else {**answer, "id": request.id}
+def answer(scorer: Scorer, asked: Asked) -> Answered:
+    """Run the model on a checked request; raises NotScorable."""
+    outputs = scorer.run(asked.batch)
+    results = {}
+    for name in asked.outputs:
+        values = (
+            scorer.probabilities(outputs.logits) if name == "probabilities" else scorer.distances(outputs.embedding)
+        )
+        results[name] = values.astype(WIRE)
+    return Answered(results)

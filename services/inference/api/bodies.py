@@ -49,20 +49,27 @@ def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
     return {key: _inlined(value, definitions) for key, value in schema.items() if key != "$defs"}
 
 
+def json_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON schema of `model` in one piece."""
+    schema = model.model_json_schema()
+    inlined: dict[str, Any] = _inlined(schema, schema.get("$defs", {}))
+    return inlined
+
+
 def json_body(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
     """OpenAPI's description of a JSON body that a worker's thread parses."""
-    schema = model.model_json_schema()
-    schema = _inlined(schema, schema.get("$defs", {}))
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}}
+    content = {"application/json": {"schema": json_schema(model), "example": example}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
-def _content_type(request: Request) -> str:
+def content_type(request: Request) -> str:
+    """The request's media type in small letters, without its parameters; empty without one."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def film_of_form(request: Request) -> bytes:
     """The bytes of the form's one `file`."""
-    if _content_type(request) != "multipart/form-data":
+    if content_type(request) != "multipart/form-data":
         raise Problem(415, "unsupported-media-type", "Send the film as multipart/form-data, in the field 'file'.")
     async with request.form(max_files=2, max_fields=16) as form:
         files = form.getlist("file")
@@ -71,11 +78,18 @@ async def film_of_form(request: Request) -> bytes:
         return await files[0].read()
 
 
+async def plain_body(request: Request) -> bytes:
+    """The body as it was sent; a compressed one is refused: inflated, it could be any size."""
+    if request.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        raise Problem(415, "unsupported-media-type", "Content-Encoding is not taken here; send the body as it is.")
+    return await request.body()
+
+
 async def json_bytes(request: Request) -> bytes:
     """The raw body of a JSON request."""
-    if _content_type(request) != "application/json":
+    if content_type(request) != "application/json":
         raise Problem(415, "unsupported-media-type", "Send the body as application/json.")
-    return await request.body()
+    return await plain_body(request)
 
 
 def parse(model: type[Body], data: bytes, status: int = 422) -> Body:
