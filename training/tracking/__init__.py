@@ -1,1 +1,7 @@
-"""MLflow: runs, figures, registered versions."""
+"""MLflow: a run's figures and files, sent when MLflow is there, kept until then."""
+
+from training.tracking.place import Place, TrackingUnavailable, place
+from training.tracking.run import tracked
+from training.tracking.tracker import JournalTracker, NullTracker, Tracker
+
+__all__ = ["JournalTracker", "NullTracker", "Place", "Tracker", "TrackingUnavailable", "place", "tracked"]
