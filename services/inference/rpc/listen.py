@@ -22,6 +22,9 @@ IDLE_MILLISECONDS = 300_000
 PING_MILLISECONDS = 60_000
 PING_TIMEOUT_MILLISECONDS = 20_000
 MAX_STREAMS = 256
+# Between "not serving" and the end of new calls: gRPC cuts off what it has received and not yet handed on, so callers
+# are given the time to leave first.
+LEAVE_SECONDS = 0.5
 MAX_METADATA_BYTES = 16_384
 
 log = structlog.get_logger("hilum.inference.rpc")
@@ -68,6 +71,7 @@ async def listening(serving: Serving, drain_seconds: float) -> AsyncIterator[int
         with contextlib.suppress(asyncio.CancelledError):
             await watching
         await checks.enter_graceful_shutdown()
+        await asyncio.sleep(LEAVE_SECONDS)
         await server.stop(drain_seconds)
 
 

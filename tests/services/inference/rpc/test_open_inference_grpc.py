@@ -210,18 +210,19 @@ def test_a_port_that_is_taken_ends_the_start(release: Release) -> None:
 def test_calls_under_way_are_answered_while_the_service_ends(tmp_path: Path) -> None:
     make_tiny_release(tmp_path / "release")
     chosen = free_port()
+    # More than the workers finish before the end begins.
     request = asked(np.repeat(tensor(0), 16, axis=0))
 
     async def main() -> list[Any]:
-        app = create_app(settings_for(tmp_path / "release", grpc_port=chosen))
+        app = create_app(settings_for(tmp_path / "release", grpc_port=chosen, queue=64))
         async with grpc.aio.insecure_channel(f"127.0.0.1:{chosen}") as opened:
             stub = GRPCInferenceServiceStub(opened)
             async with app.router.lifespan_context(app):
                 while not (await stub.ServerReady(pb.ServerReadyRequest(), wait_for_ready=True)).ready:
                     await asyncio.sleep(0.01)
-                calls: list[Awaitable[Any]] = [stub.ModelInfer(request) for _ in range(8)]
+                calls: list[Awaitable[Any]] = [stub.ModelInfer(request) for _ in range(40)]
                 started = [asyncio.ensure_future(call) for call in calls]
                 await asyncio.sleep(0.01)
             return await asyncio.gather(*started)
 
-    assert [answer.outputs[0].shape[0] for answer in asyncio.run(main())] == [16] * 8
+    assert [answer.outputs[0].shape[0] for answer in asyncio.run(main())] == [16] * 40
