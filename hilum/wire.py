@@ -91,6 +91,45 @@ class Prediction(Wire):
     timings: Timings
 
 
+FilmStatus = Literal["scored", "not_scored"]
+
+
+class FilmOfStudy(Wire):
+    """One of several films that were sent together. `prediction` is None where the model never saw the film."""
+
+    number: int = Field(ge=1, description="Place in the request, from 1.")
+    study_uid: str | None = Field(default=None, description="StudyInstanceUID, where the film has a DICOM header.")
+    view: str = Field(default="", description="The view sent with the film, else its header's; empty: neither says.")
+    status: FilmStatus
+    reason: str | None = Field(default=None, description="Why the film is shown but not scored.")
+    prediction: Prediction | None = None
+
+
+class CombinedFinding(PredictedFinding):
+    """One finding of the study; `film` is the number of the film whose probability it is."""
+
+    film: int
+
+
+class Combined(Wire):
+    """What the films of a study give together. Without a scored film `findings` is empty and `reason` says why."""
+
+    method: Literal["maximum over frontal films"] = "maximum over frontal films"
+    films: list[int] = Field(description="Numbers of the films that count.")
+    findings: list[CombinedFinding]
+    acute_margin: float | None
+    critical_margin: float
+    reason: str | None = None
+
+
+class StudyPrediction(Wire):
+    """Answer of `POST /v1/predict` to several films of one study."""
+
+    release: ReleaseRef
+    films: list[FilmOfStudy]
+    combined: Combined
+
+
 class FindingInfo(Wire):
     """A finding as the release defines it."""
 
@@ -111,7 +150,10 @@ class ModelInfo(Wire):
     critical_margin: float
     input_height: int
     input_width: int
+    # cpu, openvino, cuda or tensorrt; why this one, and which runtime it belongs to.
     provider: str
+    provider_reason: str = ""
+    runtime: str = ""
     signed_by: str | None
     golden: dict[str, Probability]
 

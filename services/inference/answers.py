@@ -15,7 +15,7 @@ from hilum.wire import (
     Timings,
 )
 from services.inference.assess import Assessment
-from services.inference.scorer import PROVIDER, FindingScore, Scorer
+from services.inference.scorer import FindingScore, Scorer
 
 
 def release_ref(scorer: Scorer) -> ReleaseRef:
@@ -46,6 +46,13 @@ def _finding(score: FindingScore) -> PredictedFinding:
     )
 
 
+def _warnings(assessment: Assessment) -> list[FilmWarningOut]:
+    warnings = [FilmWarningOut(code=w.code, text=w.text) for w in assessment.film.warnings]
+    if assessment.score.domain.warning is not None:
+        warnings.append(FilmWarningOut(code="maybe_mirrored", text=assessment.score.domain.warning))
+    return warnings
+
+
 def prediction(scorer: Scorer, assessment: Assessment, queue_seconds: float) -> Prediction:
     """The body of `POST /v1/predict`."""
     score = assessment.score
@@ -60,7 +67,7 @@ def prediction(scorer: Scorer, assessment: Assessment, queue_seconds: float) -> 
         ),
         acute_margin=score.acute_margin,
         critical_margin=scorer.variant.critical_margin,
-        warnings=[FilmWarningOut(code=w.code, text=w.text) for w in assessment.film.warnings],
+        warnings=_warnings(assessment),
         timings=Timings(
             decode_seconds=assessment.decode_seconds,
             preprocess_seconds=score.preprocess_seconds,
@@ -89,7 +96,9 @@ def model_info(scorer: Scorer) -> ModelInfo:
         critical_margin=scorer.variant.critical_margin,
         input_height=scorer.manifest.input.height,
         input_width=scorer.manifest.input.width,
-        provider=PROVIDER,
+        provider=scorer.session.provider,
+        provider_reason=scorer.opened.why,
+        runtime=f"{scorer.opened.runtime} {scorer.opened.version}",
         signed_by=scorer.release.signed_by,
         golden=scorer.variant.golden,
     )

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import structlog
 
 from hilum.imaging import BadFilm, decode
 from hilum.release import BadRelease, read_release
 from hilum.release.signing import BadSignature, read_trusted
+from services.inference.batching import Batching
+from services.inference.cost import measure
+from services.inference.providers import Wish
 from services.inference.scorer import NotScorable, Scorer, open_scorer, worst_difference
 from services.inference.settings import InferenceSettings
 
@@ -36,12 +42,40 @@ def check_golden(scorer: Scorer) -> None:
         )
 
 
-def load(settings: InferenceSettings) -> Scorer:
-    """Read, verify, open and try the release that `settings` name; raises BadRelease."""
+def load(settings: InferenceSettings, observe: Callable[[int], object] = lambda _: None) -> Scorer:
+    """Read, verify, open and try the release that `settings` name; raises BadRelease.
+
+    `observe` is told how many films each call of the model holds.
+    """
     try:
         trusted = read_trusted(Path(settings.trusted_keys)) if settings.trusted_keys else None
     except BadSignature as error:
         raise BadRelease(str(error)) from error
-    scorer = open_scorer(read_release(settings.release, trusted), settings.precision, settings.threads)
+    release = read_release(settings.release, trusted)
+    wish = Wish(settings.provider, settings.threads, settings.lanes or settings.workers, settings.engine_cache)
+    scorer = open_scorer(release, settings.precision, wish)
     check_golden(scorer)
-    return scorer
+    return _combining(scorer, settings, observe)
+
+
+def _combining(scorer: Scorer, settings: InferenceSettings, observe: Callable[[int], object]) -> Scorer:
+    """The same scorer, whose callers share calls of the model where its measured cost says that it pays."""
+    spec = scorer.manifest.input
+    films = np.zeros((settings.max_batch_size, 1, spec.height, spec.width), dtype=np.float32)
+    cost = measure(lambda n: scorer.run(films[:n]), largest=settings.max_batch_size)
+    # A processor runs one call per worker; a device runs one call at a time, and gathers the next one meanwhile.
+    on_processor = scorer.session.provider in {"cpu", "openvino"}
+    lanes = settings.lanes or (settings.workers if on_processor else 1)
+    session = Batching(scorer.session, cost, lanes=lanes, largest=settings.max_batch_size, observe=observe)
+    log.info(
+        "model opened",
+        provider=session.provider,
+        why=scorer.opened.why,
+        runtime=f"{scorer.opened.runtime} {scorer.opened.version}",
+        precision=scorer.variant.precision,
+        lanes=lanes,
+        milliseconds_per_film=round(cost.per_film * 1e3, 3),
+        milliseconds_per_call=round(cost.per_call * 1e3, 3),
+        films_per_call=session.limit,
+    )
+    return replace(scorer, session=session)

@@ -6,6 +6,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from hilum.wire import Prediction
 from services.inference.scorer import Scorer
+from services.inference.work import REASONS, Reason, WorkQueue
 
 MODEL_READY = Gauge("hilum_model_ready", "1 while a verified release is served, else 0.")
 MODEL_INFO = Gauge("hilum_model_info", "1 for the release that is served.", ["release", "precision", "name", "version"])
@@ -29,7 +30,39 @@ OUT_OF_DOMAIN = Counter(
     "Films that do not look like those the release was trained on.",
     ["release", "precision"],
 )
+QUEUE_DEPTH = Gauge("hilum_queue_depth", "Requests that wait for a worker.")
+WORKERS_BUSY = Gauge("hilum_workers_busy", "Workers that decode or score.")
+SHEDS = Counter("hilum_sheds", "Requests told to come back, by reason.", ["reason"])
+BATCH = Histogram(
+    "hilum_batch_films",
+    "Films in one call of the model.",
+    ["release", "precision"],
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
+)
+MODEL_MEMORY = Gauge(
+    "hilum_model_memory_bytes",
+    "By how much opening the model raised the process's resident memory.",
+    ["release", "precision"],
+)
+PROVIDER = Gauge(
+    "hilum_provider_info",
+    "1 for the execution provider that runs the model.",
+    ["release", "precision", "provider", "runtime", "version"],
+)
 PHASES = ("decode", "preprocess", "queue", "infer")
+
+
+def watch(queue: WorkQueue) -> None:
+    """Let the gauges of the queue follow `queue`, and start every reason of a refusal at 0."""
+    QUEUE_DEPTH.set_function(lambda: queue.waiting)
+    WORKERS_BUSY.set_function(lambda: queue.running)
+    for reason in REASONS:
+        SHEDS.labels(reason)
+
+
+def shed(reason: Reason) -> None:
+    """Count one request that was told to come back."""
+    SHEDS.labels(reason).inc()
 
 
 def announce(scorer: Scorer) -> None:
@@ -42,6 +75,10 @@ def announce(scorer: Scorer) -> None:
         SECONDS.labels(phase, digest, precision)
     OUT_OF_DOMAIN.labels(digest, precision)
     MODEL_INFO.labels(digest, precision, scorer.manifest.name, scorer.manifest.version).set(1)
+    BATCH.labels(digest, precision)
+    opened = scorer.opened
+    MODEL_MEMORY.labels(digest, precision).set(opened.memory_bytes)
+    PROVIDER.labels(digest, precision, opened.session.provider, opened.runtime, opened.version).set(1)
     MODEL_READY.set(1)
 
 

@@ -9,16 +9,29 @@ from hilum.imaging import BadFilm
 from hilum.problems import Problem
 from services.inference.scorer import NotScorable
 from services.inference.tensors import BadTensor, UnknownModel
-from services.inference.work import Busy
+from services.inference.work import Busy, Reason
 
-_BUSY = "Every worker is taken and the queue is full; send the film again."
+_BUSY: dict[Reason, str] = {
+    "full": "Every worker is taken and the queue is full",
+    "deadline": "So much waits already that this would not be answered in time",
+    "late": "It waited too long to be answered in time",
+    "turns": "The queue is full, and other senders had their turn first",
+    "draining": "This process is ending; another one answers soon",
+}
+
+
+def _busy(error: Busy) -> Problem:
+    headers = {"Retry-After": str(error.retry_after_seconds)}
+    return Problem(503, "busy", f"{_BUSY[error.reason]}; send it again.", headers=headers, reason=error.reason)
+
+
 _PROBLEMS: dict[type[Exception], Callable[[Any], Problem]] = {
     Problem: lambda error: error,
     BadFilm: lambda error: Problem(error.status, error.kind, str(error)),
     NotScorable: lambda error: Problem(422, "not-scorable", str(error)),
     BadTensor: lambda error: Problem(400, "bad-tensor", str(error)),
     UnknownModel: lambda error: Problem(404, "unknown-model", str(error.args[0])),
-    Busy: lambda _: Problem(503, "busy", _BUSY, headers={"Retry-After": "1"}),
+    Busy: _busy,
 }
 
 

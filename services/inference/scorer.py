@@ -9,16 +9,16 @@ from io import BytesIO
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from hilum.imaging.preprocess import preprocess
-from hilum.release import BadRelease, FindingSpec, InputSpec, Manifest, Release, Variant, check_session
-from hilum.release.bundle import INPUT, OUTPUTS
-from hilum.release.domain import DomainStatistics, read
+from hilum.release import BadRelease, FindingSpec, InputSpec, Manifest, Release, Variant
+from hilum.release.bundle import OUTPUTS
+from hilum.release.domain import MAYBE_MIRRORED, DomainStatistics, Judgement, read
 from hilum.triage import is_acute, margin
+from services.inference.providers import Opened, Wish, open_variant
+from services.inference.sessions import Session
 
 Array = npt.NDArray[np.float32]
-PROVIDER = "CPUExecutionProvider"
 # A distance that is not a number, or beyond this, is this: out of every release's domain, and JSON can say it.
 FAR = 1e9
 
@@ -29,12 +29,16 @@ class NotScorable(ValueError):
 
 @dataclass(frozen=True)
 class Domain:
-    """Whether a film looks like those the release was trained on. `distance` is about 1 for a typical film."""
+    """Whether a film looks like those the release was trained on. `distance` is about 1 for a typical film.
+
+    `warning` is for the reader of a film that is scored all the same: it may be mirrored.
+    """
 
     in_domain: bool
     distance: float
     threshold: float
     reason: str | None = None
+    warning: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,8 @@ class Scorer:
 
     release: Release
     variant: Variant
-    session: ort.InferenceSession
+    opened: Opened
+    session: Session
     domain: DomainStatistics
 
     @property
@@ -86,7 +91,7 @@ class Scorer:
 
     def run(self, batch: Array) -> Outputs:
         """Run the model on preprocessed films (N, 1, height, width); raises NotScorable for a result not finite."""
-        outputs = Outputs(*self.session.run(list(OUTPUTS), {INPUT: batch}))
+        outputs = Outputs(*self.session.run(OUTPUTS, batch))
         if not (np.isfinite(outputs.logits).all() and np.isfinite(outputs.embedding).all()):
             raise NotScorable("The model gave no finite number for this film.")
         return outputs
@@ -98,10 +103,13 @@ class Scorer:
         scaled = np.clip(logits * slopes + intercepts, -500.0, 500.0)
         return np.asarray(1.0 / (1.0 + np.exp(-scaled)))
 
-    def distances(self, embedding: Array) -> Array:
-        """Out-of-domain distance (N,) of `embedding` (N, E), always a number: one beyond all bounds is FAR."""
-        distances = self.domain.distances(embedding)
-        return np.minimum(np.nan_to_num(distances, nan=FAR, posinf=FAR), np.float32(FAR))
+    def judge(self, embedding: Array, films: Array) -> list[Judgement]:
+        """Whether each of `films` (N, 1, height, width) with its `embedding` (N, E) may be scored, and why not."""
+        return self.domain.judge(embedding, films, self.variant.domain.threshold)
+
+    def distances(self, embedding: Array, films: Array) -> Array:
+        """Out-of-domain scores (N,) of films, as `judge`; always a number: one beyond all bounds is FAR."""
+        return np.array([min(each.score, FAR) for each in self.judge(embedding, films)], dtype=np.float32)
 
     def score(self, pixels: Array) -> Score:
         """Score a decoded film: `pixels` (H, W), float32 in 0..1. Raises NotScorable."""
@@ -110,7 +118,7 @@ class Scorer:
         prepared = time.perf_counter()
         outputs = self.run(film[np.newaxis])
         probabilities = self.probabilities(outputs.logits)[0]
-        domain = self._domain(film, float(self.distances(outputs.embedding)[0]))
+        domain = self._domain(film, self.judge(outputs.embedding, film[np.newaxis])[0])
         done = time.perf_counter()
         findings: tuple[FindingScore, ...] = ()
         if domain.in_domain:
@@ -119,18 +127,12 @@ class Scorer:
             )
         return Score(findings, domain, acute_margin(findings), prepared - began, done - prepared)
 
-    def _domain(self, film: Array, distance: float) -> Domain:
-        threshold = self.variant.domain.threshold
+    def _domain(self, film: Array, judged: Judgement) -> Domain:
+        distance, threshold = min(judged.score, FAR), self.variant.domain.threshold
         if is_flat(film, self.manifest.input):
             return Domain(False, distance, threshold, "The film is blank or has almost no contrast.")
-        if distance > threshold:
-            return Domain(
-                False,
-                distance,
-                threshold,
-                "The film does not look like the chest films that the release was trained on.",
-            )
-        return Domain(True, distance, threshold)
+        warning = MAYBE_MIRRORED if judged.mirrored else None
+        return Domain(judged.kind is None, distance, threshold, judged.reason, warning)
 
 
 def is_flat(film: Array, spec: InputSpec) -> bool:
@@ -149,8 +151,8 @@ def acute_margin(findings: tuple[FindingScore, ...]) -> float | None:
     return max(margins, default=None)
 
 
-def open_scorer(release: Release, precision: str = "", threads: int = 1) -> Scorer:
-    """Open `precision` of `release` (empty: its default) and check the model against the manifest.
+def open_scorer(release: Release, precision: str = "", wish: Wish | None = None) -> Scorer:
+    """Open `precision` of `release` (empty: its default) as `wish` says and check the model against the manifest.
 
     The model's bytes are those whose hash was checked. Raises BadRelease.
     """
@@ -158,30 +160,21 @@ def open_scorer(release: Release, precision: str = "", threads: int = 1) -> Scor
         variant = release.manifest.variant(precision or release.manifest.default_precision)
     except KeyError as error:
         raise BadRelease(str(error.args[0])) from None
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # Threads that wait by spinning take the processor from the other services on the machine.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        session = ort.InferenceSession(release.read(variant.file), options, providers=[PROVIDER])
-    except BadRelease:
-        raise
-    # onnxruntime raises classes of its own native module, whose common base is Exception.
-    except Exception as error:
-        raise BadRelease(f"ONNX Runtime can't open {variant.file}: {error}") from error
-    check_session(session, release.manifest)
+    opened = open_variant(release, variant, wish or Wish())
     try:
         domain = read(BytesIO(release.read(variant.domain.file)))
     except ValueError as error:
         raise BadRelease(f"{variant.domain.file}: {error}") from error
-    width = session.get_outputs()[[o.name for o in session.get_outputs()].index("embedding")].shape[1]
-    if isinstance(width, int) and domain.mean.shape != (width,):
+    spec = release.manifest.input
+    # One blank film says how wide the embedding is, by whatever provider, and warms it up.
+    blank = np.zeros((1, 1, spec.height, spec.width), dtype=np.float32)
+    (embedding,) = opened.session.run(("embedding",), blank)
+    if domain.mean.shape != embedding.shape[1:]:
+        width = embedding.shape[1]
         raise BadRelease(
             f"{variant.domain.file} is for embeddings of {domain.mean.size} values, the model gives {width}"
         )
-    return Scorer(release, variant, session, domain)
+    return Scorer(release, variant, opened, opened.session, domain)
 
 
 def worst_difference(given: dict[str, float], expected: dict[str, float]) -> tuple[str, float]:

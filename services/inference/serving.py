@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, TypeVar
 
 import structlog
@@ -13,8 +14,9 @@ from hilum.imaging import Limits
 from hilum.problems import Problem
 from hilum.release import BadRelease
 from services.inference import metrics
+from services.inference.assess import Assessment, assess, explain
 from services.inference.loading import load
-from services.inference.scorer import Scorer
+from services.inference.scorer import Array, Outputs, Scorer
 from services.inference.settings import InferenceSettings
 from services.inference.work import Waited, WorkQueue
 
@@ -33,14 +35,15 @@ class Serving:
         self.limits = Limits(max_pixels=settings.max_pixels)
         self.reason: str | None = "the release is being loaded"
         self._scorer: Scorer | None = None
-        self._queue = WorkQueue(settings.workers, settings.queue)
+        self._queue = WorkQueue(settings.workers, settings.queue, settings.deadline_seconds, metrics.shed)
+        metrics.watch(self._queue)
         metrics.MODEL_READY.set(0)
 
     async def keep_loading(self) -> None:
         """Load the release; while that fails, say why and try the same folder again."""
         while self._scorer is None:
             try:
-                scorer = await asyncio.to_thread(load, self.settings)
+                scorer = await asyncio.to_thread(load, self.settings, self._observe)
             except BadRelease as error:
                 self._fail(str(error))
             except Exception as error:
@@ -65,9 +68,35 @@ class Serving:
             raise Problem(503, "not-ready", f"No release is served: {self.reason}.", headers={"Retry-After": "5"})
         return self._scorer
 
-    async def run(self, work: Callable[[], T]) -> Waited[T]:
-        """Run `work` in a worker's thread; raises Busy."""
-        return await self._queue.run(work)
+    def _observe(self, films: int) -> None:
+        if self._scorer is not None:
+            metrics.BATCH.labels(self._scorer.release.digest, self._scorer.variant.precision).observe(films)
+
+    def client_of(self, request: Request) -> str:
+        """Who takes turns: the value of HILUM_CLIENT_HEADER, else the sender's address, which no header can change."""
+        if self.settings.client_header and (name := request.headers.get(self.settings.client_header)):
+            return name[:128]
+        return request.client.host if request.client is not None else ""
+
+    def check_room(self, client: str = "") -> None:
+        """Raise Busy where a film would not be taken now: asked before its body is read."""
+        self._queue.check_room(client)
+
+    async def predict(self, data: bytes, *, client: str = "") -> Waited[Assessment]:
+        """Decode and score one film; raises Busy, BadFilm, NotScorable, or the 503 problem."""
+        return await self.run(partial(assess, self.scorer, data, self.limits), client=client)
+
+    async def explain(self, data: bytes, finding: str, *, client: str = "") -> Waited[bytes]:
+        """The heat map of `finding`, PNG; raises as `predict`, and KeyError for an unknown name."""
+        return await self.run(partial(explain, self.scorer, data, self.limits, finding), client=client, kind="explain")
+
+    async def infer(self, batch: Array, *, client: str = "") -> Waited[Outputs]:
+        """Run the model on preprocessed films (n, 1, height, width); raises Busy, NotScorable, or the 503 problem."""
+        return await self.run(partial(self.scorer.run, batch), client=client, kind="tensor", size=len(batch))
+
+    async def run(self, work: Callable[[], T], *, client: str = "", kind: str = "film", size: int = 1) -> Waited[T]:
+        """Run blocking `work` in a worker's thread by turns; `kind` and `size`: how long it may take. Raises Busy."""
+        return await self._queue.run(work, client=client, kind=kind, size=size)
 
     def close(self) -> None:
         """Finish the films under way."""
@@ -75,14 +104,22 @@ class Serving:
         metrics.MODEL_READY.set(0)
 
 
-def _serving(request: Request) -> Serving:
+async def _serving(request: Request) -> Serving:
     serving: Serving = request.app.state.serving
     return serving
 
 
-def _scorer(request: Request) -> Scorer:
-    return _serving(request).scorer
-
-
+# Coroutines, though nothing is awaited: FastAPI would send a plain function to a thread and back.
 ServingDep = Annotated[Serving, Depends(_serving)]
+
+
+async def _scorer(serving: ServingDep) -> Scorer:
+    return serving.scorer
+
+
+async def _client(request: Request, serving: ServingDep) -> str:
+    return serving.client_of(request)
+
+
 ScorerDep = Annotated[Scorer, Depends(_scorer)]
+ClientDep = Annotated[str, Depends(_client)]

@@ -13,7 +13,7 @@ from services.inference import answers, metrics
 from services.inference.api.bodies import FILM_PROBLEMS, json_body, json_bytes, parse
 from services.inference.assess import Assessment, assess
 from services.inference.scorer import NotScorable
-from services.inference.serving import ScorerDep, ServingDep
+from services.inference.serving import ClientDep, ScorerDep, ServingDep
 
 router = APIRouter(tags=["older clients"])
 
@@ -48,14 +48,14 @@ def film_bytes(image: str) -> bytes:
     openapi_extra=json_body(ImageIn, {"image": "iVBORw0KGgo..."}),
     responses=FILM_PROBLEMS,
 )
-async def predict(request: Request, serving: ServingDep, scorer: ScorerDep) -> PredictionsOut:
+async def predict(request: Request, serving: ServingDep, scorer: ScorerDep, client: ClientDep) -> PredictionsOut:
     """Score a film in base64. A film that can't be scored is a 422 problem, never an empty list of findings."""
     body = await json_bytes(request)
 
     def work() -> Assessment:
         return assess(scorer, film_bytes(parse(ImageIn, body).image), serving.limits)
 
-    done = await serving.run(work)
+    done = await serving.run(work, client=client)
     answer = answers.prediction(scorer, done.result, done.queue_seconds)
     metrics.observe(answer)
     if not answer.domain.in_domain:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -11,17 +10,17 @@ from hilum.problems import Problem, documented
 from hilum.wire import ModelInfo, Prediction
 from services.inference import answers, metrics
 from services.inference.api.bodies import FILM_FORM, FILM_PROBLEMS, film_of_form
-from services.inference.assess import assess, explain
-from services.inference.serving import ScorerDep, ServingDep
+from services.inference.serving import ClientDep, ScorerDep, ServingDep
 
 router = APIRouter(prefix="/v1", tags=["v1"])
 
 
 @router.post("/predict", summary="Score one film", openapi_extra=FILM_FORM, responses=FILM_PROBLEMS)
-async def predict(request: Request, serving: ServingDep, scorer: ScorerDep) -> Prediction:
+async def predict(request: Request, serving: ServingDep, scorer: ScorerDep, client: ClientDep) -> Prediction:
     """Score one PNG, JPEG or DICOM film. Out of domain, `findings` is empty and `domain.reason` says why."""
+    serving.check_room(client)
     data = await film_of_form(request)
-    done = await serving.run(partial(assess, scorer, data, serving.limits))
+    done = await serving.predict(data, client=client)
     answer = answers.prediction(scorer, done.result, done.queue_seconds)
     metrics.observe(answer)
     return answer
@@ -42,6 +41,7 @@ async def heat(
     request: Request,
     serving: ServingDep,
     scorer: ScorerDep,
+    client: ClientDep,
     finding: Annotated[str, Query(description="A finding of the release.", examples=["Effusion"])],
     release: Annotated[str, Query(description="Digest of the release whose answer is explained.")],
 ) -> Response:
@@ -55,7 +55,7 @@ async def heat(
     if finding not in scorer.manifest.findings:
         raise Problem(404, "unknown-finding", "The release does not score this finding; GET /v1/model lists them.")
     data = await film_of_form(request)
-    done = await serving.run(partial(explain, scorer, data, serving.limits, finding))
+    done = await serving.explain(data, finding, client=client)
     return Response(done.result, media_type="image/png")
 
 
