@@ -35,7 +35,7 @@ from hilum.imaging.preprocess import preprocess
 from hilum.settings import REPOSITORY
 from services.inference.assess import assess, explain
 from services.inference.loading import load
-from services.inference.scorer import PROVIDER, Scorer
+from services.inference.scorer import Scorer
 from services.inference.settings import InferenceSettings
 
 FILMS = ("nih_test1.dcm", "nema_rg1.dcm", "nih_00001350_000.jpg")
@@ -106,7 +106,7 @@ def bare_model(scorer: Scorer, film: bytes, repeats: int) -> list[float]:
     """The same file in a plain ONNX Runtime loop: the least that a prediction can cost here."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
-    session = ort.InferenceSession(scorer.release.read(scorer.variant.file), options, providers=[PROVIDER])
+    session = ort.InferenceSession(scorer.release.read(scorer.variant.file), options, providers=["CPUExecutionProvider"])
     batch = preprocess(decode(film).pixels, scorer.manifest.input)[np.newaxis]
     return milliseconds(lambda: session.run(["logits"], {"film": batch}), repeats)
 
