@@ -13,6 +13,9 @@ from hilum.wire import Prediction as PredictionOut
 from services.web.tables import Answer, Film, Prediction, Study
 from services.web.urgency import locked_study, refresh
 
+# The one warning that comes with a score and not with the file.
+MAYBE_MIRRORED = "maybe_mirrored"
+
 
 def store_prediction(
     session: Session, film_uid: str, prediction: PredictionOut, policy: TriagePolicy, now: datetime
@@ -37,6 +40,7 @@ def store_prediction(
     film.leased_until = None
     if prediction.domain.in_domain:
         film.state, film.reason = "scored", None
+        film.warnings = _with_guards(film.warnings, prediction)
     else:
         film.state = "not_scored"
         film.reason = prediction.domain.reason or "the film does not look like those the release was trained on"
@@ -45,6 +49,13 @@ def store_prediction(
         _new_answer(session, study, prediction, now)
     refresh(session, study, policy)
     return True
+
+
+def _with_guards(warnings: list[Any], prediction: PredictionOut) -> list[Any]:
+    """A film's warnings with what the release's guard adds; another release's word on it is replaced."""
+    kept = [warning for warning in warnings if warning["code"] != MAYBE_MIRRORED]
+    said = [{"code": w.code, "text": w.text} for w in prediction.warnings if w.code == MAYBE_MIRRORED]
+    return [*kept, *said]
 
 
 def store_refusal(session: Session, film_uid: str, reason: str, policy: TriagePolicy) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,19 +17,45 @@ from PIL import Image
 from hilum.imaging.preprocess import Pixels, preprocess
 from hilum.release import InputSpec, Interval
 from hilum.release.domain import DomainStatistics, fit
+from hilum.release.pose import SIDE
 from training.evaluate import bootstrap
 from training.evaluate.scores import run
+from training.release.pose import FRAME_SIDE, LEAST_HELD_OUT, MOST_FRAMES, STEPS, shrunk, train_head, with_limits
 
 Array = npt.NDArray[np.float32]
+# The largest shares of all chest films, and of any group, that get the warning "may be mirrored".
+WARNED = (0.005, 0.02)
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """Chest films for the pose head: `training` (N, FRAME_SIDE, FRAME_SIDE) and `held_out` (M, SIDE, SIDE), 0..1.
+
+    The held-out ones are those whose embeddings choose the threshold, in their order.
+    """
+
+    training: Array
+    held_out: Array
+
+    @classmethod
+    def of(cls, training: Any, held_out: Sequence[Any]) -> Frames:
+        """From stored frames (uint16, indexable by integer arrays)."""
+        small = [shrunk(frames, SIDE) for frames in held_out]
+        return cls(shrunk(training, FRAME_SIDE, MOST_FRAMES), np.concatenate(small))
 
 
 @dataclass(frozen=True)
 class Domain:
-    """Fitted statistics, the threshold, and the share of held-out chest films above it."""
+    """Fitted statistics, the threshold, and the share of held-out chest films refused."""
 
     statistics: DomainStatistics
     threshold: float
     false_refusal: Interval
+
+    def refused(self, embeddings: Array, films: Array) -> npt.NDArray[np.bool_]:
+        """Which films (N, 1, H, W), with their embeddings (N, E), are refused: (N,)."""
+        judged = self.statistics.judge(embeddings, films, self.threshold)
+        return np.array([judgement.kind is not None for judgement in judged], dtype=bool)
 
 
 def fit_domain(
@@ -39,21 +66,30 @@ def fit_domain(
     limits: tuple[float, float],
     components: int,
     draws: int,
+    frames: Frames | None = None,
+    steps: int = STEPS,
 ) -> Domain:
     """Fit on `training` (N, E); put the threshold where few of the `held_out` chest films (M, E) lie above it.
 
     `limits` are the largest shares refused of all films and of any one of `groups` (masks, (M,)): a threshold for all
-    films together refused one child's film in twelve. `patients` (M,) clusters the interval.
+    films together refused one child's film in twelve. `patients` (M,) clusters the interval. With `frames`, and at
+    least LEAST_HELD_OUT held-out films, a pose head is trained beside the distance, and each may refuse half of that.
     """
     statistics = fit(training, min(components, len(training) - 2))
+    if frames is not None and len(frames.held_out) >= LEAST_HELD_OUT:
+        limits = (limits[0] / 2, limits[1] / 2)
+        head = with_limits(train_head(frames.training, steps), frames.held_out, groups, limits, WARNED)
+        statistics = replace(statistics, pose=head)
     distances = statistics.distances(held_out)
     everyone = np.quantile(distances, 1 - limits[0], method="higher")
     each = [np.quantile(distances[m], 1 - limits[1], method="higher") for m in groups.values() if m.any()]
     # A hair above the film that the quantile names, so that this film itself is scored.
-    threshold = float(np.max([everyone, *each])) * 1.001
-    above = (distances > threshold).astype(np.float64)
+    domain = Domain(statistics, float(np.max([everyone, *each])) * 1.001, Interval(value=0.0, low=0.0, high=1.0))
+    # Without a pose head the films' pixels are not looked at.
+    films = np.zeros((len(held_out), 1, 1, 1), np.float32) if frames is None else frames.held_out[:, np.newaxis]
+    above = domain.refused(held_out, films).astype(np.float64)
     share = bootstrap.interval(lambda w: w @ above / w.sum(axis=1), patients, draws, 11)
-    return Domain(statistics, threshold, share or Interval(value=float(above.mean()), low=0.0, high=1.0))
+    return replace(domain, false_refusal=share or Interval(value=float(above.mean()), low=0.0, high=1.0))
 
 
 def _noise() -> Iterator[Pixels]:
@@ -123,10 +159,10 @@ def try_outsiders(session: ort.InferenceSession, spec: InputSpec, domain: Domain
         inputs = [preprocess(np.ascontiguousarray(film), spec) for film in films()]
         if not inputs:
             continue
-        distances = domain.statistics.distances(run(session, inputs).embeddings)
+        embeddings = run(session, inputs).embeddings
         report[group] = {
             "images": len(inputs),
-            "refused": int((distances > domain.threshold).sum()),
-            "smallest_distance": round(float(distances.min()), 3),
+            "refused": int(domain.refused(embeddings, np.stack(inputs)).sum()),
+            "smallest_distance": round(float(domain.statistics.distances(embeddings).min()), 3),
         }
     return report
