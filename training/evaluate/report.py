@@ -1,159 +1,110 @@
-"""The evaluation report: the exported variant on the locked patients, once."""
+"""The evaluation report: the exported variant on films held apart, each population (source) for itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hilum.release import FindingSpec, Interval
-from training.data.manifest import UNKNOWN, Film, label_matrix, patients_of
-from training.evaluate import bootstrap, metrics
-from training.release.calibrate import logit, platt, probabilities_of
+from training.evaluate import source, subgroups
+from training.evaluate.columns import Column, columns, mean_of, points_of
+from training.evaluate.film_set import Scored
+from training.evaluate.interval import plain, verdict
+from training.evaluate.resample import ask
+
+__all__ = ["Report", "Scored", "evaluate"]
 
 Array = npt.NDArray[np.float64]
 Report = dict[str, Any]
-# Age bands in years, lower edge included.
-AGE_BANDS = (("under 18", 0, 18), ("18 to 39", 18, 40), ("40 to 64", 40, 65), ("65 and over", 65, 200))
+SEED = 101
+# Subgroups are many: a fifth of the draws each, never fewer than 50.
+SUBGROUP_SHARE, FEWEST_DRAWS = 5, 50
+SLOPE_RANGE, ECE_LIMIT, ENOUGH_POSITIVES = (0.8, 1.25), 0.03, 50
 
 
-@dataclass(frozen=True)
-class Scored:
-    """Films with their logits (N, K) and how they are read."""
-
-    films: Sequence[Film]
-    specs: tuple[FindingSpec, ...]
-    logits: Array
-
-    def where(self, keep: Callable[[Film], bool]) -> Scored:
-        """Only the films that `keep` says."""
-        chosen = [n for n, film in enumerate(self.films) if keep(film)]
-        return Scored([self.films[n] for n in chosen], self.specs, self.logits[chosen])
-
-
-def _plain(interval: Interval | None) -> dict[str, float] | None:
-    return None if interval is None else {k: round(v, 4) for k, v in interval.model_dump().items()}
-
-
-def finding_report(scored: Scored, k: int, draws: int) -> Report:
-    """Every figure of finding number `k` over the films whose label is known."""
-    labels = label_matrix(scored.films)[:, k] if scored.films else np.zeros(0, dtype=np.int8)
-    known = labels != UNKNOWN
-    present = labels[known] == 1
-    logits = scored.logits[known, k]
-    patients = patients_of(scored.films)[known] if scored.films else np.zeros(0, dtype=np.int64)
-    spec = scored.specs[k]
-    chances = probabilities_of(scored.specs, scored.logits)[known, k]
+def column_report(column: Column, points: Mapping[str, float], drawn: Mapping[str, Array]) -> Report:
+    """Every figure of one column with its interval."""
+    present, patients = column.question.present, column.question.patients
     report: Report = {
-        "films": int(known.sum()),
+        "films": len(present),
         "positive_films": int(present.sum()),
         "positive_patients": len(np.unique(patients[present])),
+        "auroc": plain(points.get("auroc"), drawn.get("auroc")),
+        "auprc": plain(points.get("auprc"), drawn.get("auprc")),
     }
-
-    def measured(figure: Callable[[Array], Array]) -> dict[str, float] | None:
-        return _plain(bootstrap.interval(figure, patients, draws, 101 + k))
-
-    report["auroc"] = measured(lambda w: metrics.auroc(logits, present, w))
-    report["auprc"] = measured(lambda w: metrics.auprc(logits, present, w))
-    for point, threshold in (("rule_out", spec.rule_out.threshold), ("alert", spec.alert.threshold)):
-        called = chances >= threshold
-        report[point] = {
-            "threshold": threshold,
-            "sensitivity": measured(lambda w, c=called: metrics.sensitivity(c, present, w)),  # type: ignore[misc]
-            "specificity": measured(lambda w, c=called: metrics.specificity(c, present, w)),  # type: ignore[misc]
+    for name, threshold in column.thresholds.items():
+        figures = {
+            kind: plain(points.get(f"{kind}@{name}"), drawn.get(f"{kind}@{name}"))
+            for kind in ("sensitivity", "specificity")
         }
-    report["brier"] = measured(lambda w: metrics.brier(chances, present, w))
-    report["ece"] = round(metrics.calibration_error(chances, present), 4) if len(chances) else None
-    both = 0 < present.sum() < len(present)
-    # Slope of the logistic regression of truth on the calibrated logit: 1 is perfect, below 1 overconfident.
-    report["calibration_slope"] = round(platt(logit(chances), present).slope, 3) if both else None
+        report[name] = {"threshold": threshold, **figures}
+    if column.question.probabilities is None:
+        return report
+    figures = {name: plain(points.get(name), drawn.get(name)) for name in ("slope", "intercept", "in_the_large", "ece")}
+    report["brier"] = plain(points.get("brier"), drawn.get("brier"))
+    report["ece"] = figures["ece"]["value"] if figures["ece"] else None
+    report["calibration_slope"] = round(figures["slope"]["value"], 3) if figures["slope"] else None
+    judged = report["positive_films"] >= ENOUGH_POSITIVES
+    report["calibration"] = {
+        **figures,
+        "judged": judged,
+        "slope_verdict": verdict(figures["slope"], SLOPE_RANGE) if judged else "too few positive films",
+        "ece_verdict": verdict(figures["ece"], (0.0, ECE_LIMIT)) if judged else "too few positive films",
+    }
     return report
 
 
-def mean_auroc(scored: Scored, chosen: Sequence[int], draws: int) -> dict[str, float] | None:
-    """Mean AUROC over the findings numbered `chosen` (those that the films can give), clustered by patient."""
-    labels = label_matrix(scored.films)
-    given = [k for k in chosen if len(np.unique(labels[labels[:, k] != UNKNOWN, k])) == 2]
-    if not given:
-        return None
-
-    def figure(weights: Array) -> Array:
-        each = []
-        for k in given:
-            known = labels[:, k] != UNKNOWN
-            each.append(metrics.auroc(scored.logits[known, k], labels[known, k] == 1, weights[:, known]))
-        # A draw may lack the rare finding; its mean is then over the others, and NaN where it lacks all.
-        values = np.stack(each)
-        counted = np.isfinite(values).sum(axis=0)
-        return np.asarray(np.nansum(values, axis=0) / np.where(counted > 0, counted, np.nan))
-
-    answer = _plain(bootstrap.interval(figure, patients_of(scored.films), draws, 17))
-    return None if answer is None else {**answer, "findings": len(given)}
-
-
-def _subgroups(scored: Scored, everything: list[int], draws: int) -> Report:
-    rules: dict[str, Callable[[Film], bool]] = {}
-    for sex in sorted({film.sex for film in scored.films if film.sex}):
-        rules[f"sex {sex}"] = lambda film, v=sex: film.sex == v  # type: ignore[misc]
-    for view in sorted({film.view for film in scored.films if film.view}):
-        rules[f"view {view}"] = lambda film, v=view: film.view == v  # type: ignore[misc]
-    for name, low, high in AGE_BANDS:
-        rules[f"age {name}"] = lambda film, a=low, b=high: film.age is not None and a <= film.age < b  # type: ignore[misc]
-    report = {}
-    for name, rule in rules.items():
-        part = scored.where(rule)
-        if part.films:
-            report[name] = {
-                "films": len(part.films),
-                "patients": len({film.patient for film in part.films}),
-                "mean_auroc": mean_auroc(part, everything, draws),
-                "auroc": {
-                    part.specs[k].name: (finding_report(part, k, max(50, draws // 5))["auroc"]) for k in everything
-                },
-            }
-    return report
-
-
-def source_auroc(logits: Array, is_kermany: npt.NDArray[np.bool_], seed: int = 3) -> float | None:
-    """AUROC with which a logistic regression on the scores tells Kermany's films from NIH's, on a held-out half."""
-    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
-    from sklearn.metrics import roc_auc_score  # noqa: PLC0415
-
-    half = np.random.default_rng(seed).random(len(logits)) < 0.5
-    if any(len(np.unique(is_kermany[part])) < 2 for part in (half, ~half)):
-        return None
-    scale = logits[half].std(axis=0) + 1e-9
-    judge = LogisticRegression(max_iter=2000).fit(logits[half] / scale, is_kermany[half])
-    return round(float(roc_auc_score(is_kermany[~half], judge.decision_function(logits[~half] / scale))), 4)
+def population_report(scored: Scored, draws: int) -> Report:
+    """One population: means, every finding, the critical composite, subgroups and their gaps."""
+    every = columns(scored)
+    patients = int(scored.patients.max()) + 1
+    drawn = ask([c.question for c in every], patients, draws, SEED)
+    points = [points_of(c.question) for c in every]
+    findings = range(len(scored.specs))
+    some = [k for k in findings if len(every[k].question.present)]
+    report: Report = {
+        "films": len(scored.films),
+        "patients": patients,
+        "mean_auroc": mean_of(points, drawn, findings),
+        "mean_auroc_established": mean_of(points, drawn, [k for k in findings if scored.specs[k].established]),
+        "mean_auroc_without_hernia": mean_of(points, drawn, [k for k in findings if every[k].name != "Hernia"]),
+        "findings": {every[k].name: column_report(every[k], points[k], drawn[k]) for k in some},
+        "critical_composite": column_report(every[-1], points[-1], drawn[-1]),
+    }
+    fewer = min(draws, max(FEWEST_DRAWS, draws // SUBGROUP_SHARE))
+    groups, gaps = subgroups.report(scored.films, every, patients, fewer, SEED)
+    return {**report, "subgroups": groups, "gaps": gaps}
 
 
 def evaluate(scored: Scored, findings: tuple[str, ...], draws: int) -> Report:
-    """The whole report; NIH and Kermany are never pooled."""
-    nih = scored.where(lambda film: film.source == "nih")
-    kermany = scored.where(lambda film: film.source == "kermany")
-    everything = list(range(len(findings)))
-    without_hernia = [k for k, name in enumerate(findings) if name != "Hernia"]
-    report: Report = {"bootstrap_draws": draws, "clustered_by": "patient"}
-    if nih.films:
-        report["nih"] = {
-            "films": len(nih.films),
-            "patients": len({film.patient for film in nih.films}),
-            "mean_auroc": mean_auroc(nih, everything, draws),
-            "mean_auroc_without_hernia": mean_auroc(nih, without_hernia, draws),
-            "findings": {name: finding_report(nih, k, draws) for k, name in enumerate(findings)},
-            "subgroups": _subgroups(nih, everything, max(50, draws // 5)),
-        }
-    if kermany.films and "Pneumonia" in findings:
-        k = findings.index("Pneumonia")
-        pneumonia = finding_report(kermany, k, draws)
-        pneumonia["patients"] = len({film.patient for film in kermany.films})
-        same = np.array([film.source == "kermany" for film in scored.films])
-        report["kermany"] = {"pneumonia": pneumonia}
-        report["source"] = {
-            "auroc_of_source_from_all_scores": source_auroc(scored.logits, same),
-            "auroc_of_source_from_pneumonia_score": source_auroc(scored.logits[:, [k]], same),
-        }
-    return report
+    """The whole report. Populations (sources) are never pooled; `findings` is the order of the scores."""
+    if tuple(spec.name for spec in scored.specs) != findings:
+        raise ValueError("the release's findings and the films' are not the same, or not in the same order")
+    sources = sorted({film.source for film in scored.films})
+    populations = {s: population_report(scored.where(lambda film, s=s: film.source == s), draws) for s in sources}  # type: ignore[misc]
+    report: Report = {
+        "bootstrap_draws": draws,
+        "clustered_by": "patient",
+        "intervals": "95 %, percentiles",
+        "populations": populations,
+        "sources": source.report(scored.logits, [film.source for film in scored.films], scored.patients, findings),
+    }
+    return report | _by_old_names(report)
+
+
+def _by_old_names(report: Report) -> Report:
+    """The names that the model card and the summary of a run read."""
+    answer: Report = {s: report["populations"][s] for s in ("nih",) if s in report["populations"]}
+    if "kermany" in report["populations"]:
+        children = report["populations"]["kermany"]
+        known = next(iter(children["findings"]), None)
+        if known is not None:
+            answer["kermany"] = {"pneumonia": {**children["findings"][known], "patients": children["patients"]}}
+            guessed = report["sources"].get("kermany or nih") or {}
+            answer["source"] = {
+                "auroc_of_source_from_all_scores": guessed.get("from_all_scores"),
+                "auroc_of_source_from_pneumonia_score": (guessed.get("from_one_score") or {}).get(known),
+            }
+    return answer

@@ -1,9 +1,9 @@
 """Every figure of a finding in every bootstrap draw of patients, fast enough for 100,000 films and 1,000 draws.
 
-Films are sorted once per finding. The ROC and PR curves turn only at present films, so a run of absent films between two
-of them is one row. How many present and absent films each patient has in each row is a sparse (rows, patients) matrix;
-its product with how often each draw took each patient gives the rows' counts in all draws at once. What is linear in
-films (sensitivity, specificity, Brier, the bins of the calibration error) is summed per patient and is one product.
+Films are sorted once per finding. The ROC and PR curves turn only at present films, so a run of absent films between
+two of them is one row. How many present and absent films each patient has in each row is a sparse (rows, patients)
+matrix; its product with how often each draw took each patient gives the rows' counts in all draws at once. What is
+linear in films (sensitivity, Brier, the bins of the calibration error) is summed per patient and is one product.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def ask(questions: Sequence[Question], patients: int, count: int, seed: int) -> 
 
 
 def curve_rows(scores: Array, present: Mask) -> npt.NDArray[np.int64]:
-    """The row of each film, (N,), from the highest score down: equal scores share one, and so do runs of absent films."""
+    """The row of each film, (N,), highest score first: equal scores share one, and so do runs of absent films."""
     if len(scores) == 0:
         return np.zeros(0, dtype=np.int64)
     order = np.argsort(-scores, kind="stable")

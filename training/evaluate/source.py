@@ -1,7 +1,7 @@
-"""How well the source of a film can be guessed from its scores: what a model knows of the source it may use as a shortcut.
+"""How well the source of a film can be guessed from its scores; what a model knows of it may be its shortcut.
 
-Two populations that differ in age and disease are told apart by an honest model too, so this is not a gate: a high figure
-for the score of one finding alone is the one to look into.
+Two populations that differ in age and disease are told apart by an honest model too, so this is no gate: a high
+figure for the score of one finding alone is the one to look into.
 """
 
 from __future__ import annotations
