@@ -7,24 +7,35 @@ import uvicorn
 from hilum.settings import from_environment
 from hilum.telemetry import configure_logging
 from services.inference.app import create_app
+from services.inference.drain import DrainingServer
 from services.inference.settings import InferenceSettings
 
-# On SIGTERM no new connection is taken and films under way get this long.
-DRAIN_SECONDS = 30
+# Longer than the clients' own (httpx: 5 s, proxies: 60 s), so that a connection is closed by who uses it.
+KEEP_ALIVE_SECONDS = 75
 
 
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = from_environment(InferenceSettings)
     configure_logging(settings.log_level, settings.log_format)
-    uvicorn.run(
-        create_app(settings),
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,
         server_header=False,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
+        # Behind nothing: headers that name another client are not believed.
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=settings.grace_seconds,
     )
+
+    def draining() -> None:
+        app.state.serving.drain()
+
+    server = DrainingServer(config, settings.drain_seconds, draining)
+    server.run(sockets=[config.bind_socket()])
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ class Serving:
         self.limits = Limits(max_pixels=settings.max_pixels)
         self.reason: str | None = "the release is being loaded"
         self._scorer: Scorer | None = None
+        self._ending = False
         self._queue = WorkQueue(settings.workers, settings.queue, settings.deadline_seconds, metrics.shed)
         metrics.watch(self._queue)
         metrics.MODEL_READY.set(0)
@@ -51,7 +52,10 @@ class Serving:
                 self._fail(f"the release can't be loaded: {type(error).__name__}")
             else:
                 metrics.announce(scorer)
-                self._scorer, self.reason = scorer, None
+                self._scorer = scorer
+                if self._ending:
+                    return
+                self.reason = None
                 log.info("ready", release=scorer.release.digest, precision=scorer.variant.precision)
                 return
             await asyncio.sleep(RETRY_SECONDS)
@@ -67,6 +71,12 @@ class Serving:
         if self._scorer is None:
             raise Problem(503, "not-ready", f"No release is served: {self.reason}.", headers={"Retry-After": "5"})
         return self._scorer
+
+    def drain(self) -> None:
+        """Say not ready from now on, and go on answering: who asks /readyz sends the next request elsewhere."""
+        self._ending = True
+        self.reason = "the process is ending"
+        metrics.MODEL_READY.set(0)
 
     def _observe(self, films: int) -> None:
         if self._scorer is not None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from hilum.problems import Problem
 from services.inference import answers, metrics
 from services.inference.api.bodies import FILM_PROBLEMS, json_body, json_bytes, parse
+from services.inference.api.leaving import unless_left
 from services.inference.assess import Assessment, assess
 from services.inference.scorer import NotScorable
 from services.inference.serving import ClientDep, ScorerDep, ServingDep
@@ -55,7 +56,8 @@ async def predict(request: Request, serving: ServingDep, scorer: ScorerDep, clie
     def work() -> Assessment:
         return assess(scorer, film_bytes(parse(ImageIn, body).image), serving.limits)
 
-    done = await serving.run(work, client=client)
+    async with unless_left(request):
+        done = await serving.run(work, client=client)
     answer = answers.prediction(scorer, done.result, done.queue_seconds)
     metrics.observe(answer)
     if not answer.domain.in_domain:

@@ -2,28 +2,88 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from hilum.imaging import BadFilm
 from hilum.problems import Problem, documented
-from hilum.wire import ModelInfo, Prediction
-from services.inference import answers, metrics
-from services.inference.api.bodies import FILM_FORM, FILM_PROBLEMS, film_of_form
-from services.inference.serving import ClientDep, ScorerDep, ServingDep
+from hilum.wire import FilmOfStudy, ModelInfo, Prediction, StudyPrediction
+from services.inference import answers, metrics, study
+from services.inference.api.bodies import (
+    FILM_FORM,
+    FILM_PROBLEMS,
+    FILMS_FORM,
+    SentFilm,
+    film_of_form,
+    films_of_form,
+)
+from services.inference.api.examples import EXAMPLES
+from services.inference.api.leaving import unless_left
+from services.inference.scorer import NotScorable, Scorer
+from services.inference.serving import ClientDep, ScorerDep, Serving, ServingDep
+
+SCORED = "Of one film its answer; of several each film's, and `combined`"
 
 router = APIRouter(prefix="/v1", tags=["v1"])
 
 
-@router.post("/predict", summary="Score one film", openapi_extra=FILM_FORM, responses=FILM_PROBLEMS)
-async def predict(request: Request, serving: ServingDep, scorer: ScorerDep, client: ClientDep) -> Prediction:
-    """Score one PNG, JPEG or DICOM film. Out of domain, `findings` is empty and `domain.reason` says why."""
+@router.post(
+    "/predict",
+    summary="Score the films of one study",
+    openapi_extra=FILMS_FORM,
+    response_model=Prediction | StudyPrediction,
+    responses={200: {"description": SCORED, "content": {"application/json": {"examples": EXAMPLES}}}, **FILM_PROBLEMS},
+)
+async def predict(request: Request, serving: ServingDep, scorer: ScorerDep, client: ClientDep) -> Response:
+    """Score one PNG, JPEG or DICOM film, or several films of one study in one call.
+
+    One film: its answer. Out of domain, `findings` is empty and `domain.reason` says why. Several: each film's answer,
+    or why it is shown and not scored, and `combined`, the maximum over the frontal films.
+    """
     serving.check_room(client)
-    data = await film_of_form(request)
-    done = await serving.predict(data, client=client)
-    answer = answers.prediction(scorer, done.result, done.queue_seconds)
-    metrics.observe(answer)
-    return answer
+    async with films_of_form(request, most=serving.settings.max_films) as films:
+        if len(films) == 1 and not films[0].view:
+            data = await films[0].file.read()
+            async with unless_left(request):
+                done = await serving.predict(data, client=client)
+            answer = answers.prediction(scorer, done.result, done.queue_seconds)
+            metrics.observe(answer)
+            return _json(answer)
+        async with unless_left(request):
+            looked = [await _look(serving, scorer, client, films, k) for k in range(1, len(films) + 1)]
+    if len(looked) == 1:
+        if looked[0].prediction is None:
+            raise NotScorable(looked[0].reason or study.NONE_SCORED)
+        return _json(looked[0].prediction)
+    try:
+        study.check_one_study(looked)
+    except study.SeveralStudies as error:
+        raise Problem(422, "several-studies", str(error)) from None
+    combined = study.combine(looked, scorer.variant.critical_margin)
+    return _json(StudyPrediction(release=answers.release_ref(scorer), films=looked, combined=combined))
+
+
+async def _look(serving: Serving, scorer: Scorer, client: str, films: Sequence[SentFilm], number: int) -> FilmOfStudy:
+    """Film `number` of the call. A bad one refuses the whole call: a maximum over the others isn't the study's."""
+    sent = films[number - 1]
+    data = await sent.file.read()
+    try:
+        done = await serving.run(partial(study.look, scorer, data, serving.limits, sent.view, number), client=client)
+    except BadFilm as error:
+        where = f"Film {number} of {len(films)}: " if len(films) > 1 else ""
+        raise Problem(error.status, error.kind, f"{where}{error}", film=number) from None
+    film = study.waited(done.result, done.queue_seconds)
+    if film.prediction is not None:
+        metrics.observe(film.prediction)
+    return film
+
+
+def _json(answer: Prediction | StudyPrediction) -> Response:
+    """Written by pydantic once; FastAPI would check and walk it a second time."""
+    return Response(answer.model_dump_json(), media_type="application/json")
 
 
 @router.post(
@@ -55,7 +115,8 @@ async def heat(
     if finding not in scorer.manifest.findings:
         raise Problem(404, "unknown-finding", "The release does not score this finding; GET /v1/model lists them.")
     data = await film_of_form(request)
-    done = await serving.explain(data, finding, client=client)
+    async with unless_left(request):
+        done = await serving.explain(data, finding, client=client)
     return Response(done.result, media_type="image/png")
 
 
