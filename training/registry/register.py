@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 EXPERIMENT = "hilum-releases"
-# MLflow takes 100,000 characters.
-LONGEST_CARD = 90_000
+# On PostgreSQL the description has 5,000 characters; SQLite would take more.
+LONGEST_CARD = 4900
+CUT = "\n\n(Cut here. The whole card is in the version's artifacts.)\n"
 
 
 @dataclass(frozen=True)
@@ -108,22 +109,25 @@ def _name(client: MlflowClient, release: Release, run_id: str, source: str, more
     from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
     name = release.manifest.name
-    with suppress(MlflowException):
-        client.create_registered_model(name)
-    card = card_of(release)
-    if len(card) > LONGEST_CARD:
-        card = card[:LONGEST_CARD] + "\n\n(cut; the whole card is in the release)\n"
+    fresh = not versions(client, name) and _first(client, name)
     try:
         made = client.create_model_version(
             name,
             source,
             run_id=run_id,
             tags=tags_of(release) | more,
-            description=card,
+            description=short(card_of(release)),
             await_creation_for=0,
         )
     except MlflowException as error:
-        raise NotRegistered(f"the files are uploaded, but the registry made no version: {error}") from error
+        if fresh:
+            with suppress(MlflowException):
+                client.delete_registered_model(name)
+        reason = str(error).strip().partition("\n")[0]
+        raise NotRegistered(
+            f"the files of {name} {release.manifest.version} are uploaded (run {run_id}), but the registry made no "
+            f"version of them: {reason}. Register again when that is mended"
+        ) from error
     rivals = [v for v in versions(client, name) if v.version == release.manifest.version]
     first = min(rivals, key=lambda v: int(v.number))
     if first.number != str(made.version):
@@ -132,3 +136,23 @@ def _name(client: MlflowClient, release: Release, run_id: str, source: str, more
             raise NotRegistered(f"{name} {first.version} was registered meanwhile with another content")
         return Registered(first, new=False)
     return Registered(find(client, name, release.manifest.version), new=True)
+
+
+def _first(client: MlflowClient, name: str) -> bool:
+    """Make the name; false where it is there, without a version or since a moment ago."""
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_ALREADY_EXISTS":
+            return False
+        raise
+    return True
+
+
+def short(card: str) -> str:
+    """The card, or its first whole lines where the registry has no room for all of it."""
+    if len(card) <= LONGEST_CARD:
+        return card
+    return card[: card.rindex("\n", 0, LONGEST_CARD - len(CUT))] + CUT
