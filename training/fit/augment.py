@@ -1,4 +1,7 @@
-"""Random changes of a batch of films: geometry and light, never a left-right flip (the heart has a side)."""
+"""Random changes of a batch of films: geometry and light; by default no left-right flip (the heart has a side).
+
+Every random number but the noise is drawn on the CPU, so that a run on a GPU sees the same changes.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ def _affine(films: torch.Tensor, size: int, how: Augmentation, generator: torch.
         torch.stack((zoom * stretch * cos, -zoom * stretch * sin, shift_x), dim=1),
         torch.stack((zoom / stretch * sin, zoom / stretch * cos, shift_y), dim=1),
     )
-    grid = F.affine_grid(torch.stack(rows, dim=1), [count, 1, size, size], align_corners=False)
+    grid = F.affine_grid(torch.stack(rows, dim=1).to(films.device), [count, 1, size, size], align_corners=False)
     return F.grid_sample(films, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
@@ -40,7 +43,7 @@ def _light(films: torch.Tensor, how: Augmentation, generator: torch.Generator) -
     count = len(films)
 
     def each(values: torch.Tensor) -> torch.Tensor:
-        return values.view(-1, 1, 1, 1)
+        return values.view(-1, 1, 1, 1).to(films.device)
 
     # Sharpness first: between a blurred film and an unsharp mask, the spread of resamplers and of vendors' filters.
     blurred = F.avg_pool2d(F.pad(films, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
@@ -49,8 +52,17 @@ def _light(films: torch.Tensor, how: Augmentation, generator: torch.Generator) -
     contrast = torch.exp(_between(count, how.contrast, generator))
     middle = 0.5 + _between(count, how.brightness, generator)
     films = (films - 0.5) * each(contrast) + each(middle)
-    noise = torch.randn(films.shape, generator=generator) * each(torch.rand(count, generator=generator) * how.noise)
+    noise = _noise(films, generator) * each(torch.rand(count, generator=generator) * how.noise)
     return (films + noise).clamp(0.0, 1.0)
+
+
+def _noise(films: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    if films.device.type == "cpu":
+        return torch.randn(films.shape, generator=generator)
+    # A GPU's own noise, seeded by the CPU's numbers: there is too much of it to send across.
+    seed = int(torch.randint(0, 2**62, (), generator=generator))
+    there = torch.Generator(films.device).manual_seed(seed)
+    return torch.randn(films.shape, generator=there, device=films.device)
 
 
 def _erase(films: torch.Tensor, how: Augmentation, generator: torch.Generator) -> torch.Tensor:
@@ -61,10 +73,18 @@ def _erase(films: torch.Tensor, how: Augmentation, generator: torch.Generator) -
         height, width = (int(side * (0.08 + 0.17 * torch.rand((), generator=generator))) for _ in range(2))
         top = int(torch.randint(0, side - height, (), generator=generator))
         left = int(torch.randint(0, side - width, (), generator=generator))
-        film[:, top : top + height, left : left + width] = torch.rand((), generator=generator)
+        film[:, top : top + height, left : left + width] = float(torch.rand((), generator=generator))
     return films
+
+
+def _flip(films: torch.Tensor, how: Augmentation, generator: torch.Generator) -> torch.Tensor:
+    if how.flip == 0.0:
+        return films
+    turned = (torch.rand(len(films), generator=generator) < how.flip).to(films.device)
+    return torch.where(turned.view(-1, 1, 1, 1), films.flip(3), films)
 
 
 def augment(films: torch.Tensor, size: int, how: Augmentation, generator: torch.Generator) -> torch.Tensor:
     """Changed copies of `films` (B, 1, H, W), 0..1, at `size` x `size`, still 0..1 and not yet standardised."""
-    return _erase(_light(_affine(films, size, how, generator), how, generator), how, generator)
+    moved = _flip(_affine(films, size, how, generator), how, generator)
+    return _erase(_light(moved, how, generator), how, generator)

