@@ -53,16 +53,27 @@ def prepare(
 
     Raises BadData where the data can't be trained on; what was left out or stands as a warning is in `notes`.
     """
-    where = store or store_folder()
-    manifest = read_sources(recipe.data, folder, where)
-    frames = FrameStore(where, recipe.data.input_size)
-    unreadable = frames.build(manifest.films, add("decode", len(manifest.films)), say)
-    manifest = manifest.without(unreadable, recipe.data.left_out_share)
+    manifest, frames = read_and_decode(recipe, folder, store, add, say)
     refuse_shortcuts(manifest, recipe)
     films = split_films(manifest.films, recipe.split)
     check_findings(films["train"], recipe.data, manifest.findings)
     parts = {name: SplitPart(members, frames.frames(members)) for name, members in films.items()}
     return Prepared(manifest, parts, notes(manifest))
+
+
+def read_and_decode(
+    recipe: Recipe,
+    folder: Path,
+    store: Path | None = None,
+    add: AddBar = no_bar,
+    say: Callable[[str], None] = lambda text: None,
+) -> tuple[Manifest, FrameStore]:
+    """The manifest of the films that can be decoded, and the store that holds their frames; nothing is split yet."""
+    where = store or store_folder()
+    manifest = read_sources(recipe.data, folder, where)
+    frames = FrameStore(where, recipe.data.input_size)
+    unreadable = frames.build(manifest.films, add("decode", len(manifest.films)), say)
+    return manifest.without(unreadable, recipe.data.left_out_share), frames
 
 
 def refuse_shortcuts(manifest: Manifest, recipe: Recipe) -> None:

@@ -1,7 +1,7 @@
 """The store on disk: shards of frames, each beside an index that says whose they are. A shard never changes.
 
     <folder>/128px-1/<id>.npy    uint16 (n, 128, 128)
-    <folder>/128px-1/<id>.json   {"films": [sha256 of n films], "unreadable": {sha256: reason}}
+    <folder>/128px-1/<id>.json   {"films": [sha256 of n films], "unreadable": {sha256: reason}, "sha256": the array's}
 
 The id is a hash of what was asked for, the index is written last: a shard without one does not count. So a build that
 was broken off goes on at the next shard, and a lock lets one process build while another waits and then finds it done.
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.data.manifest import BadData, Film
+from training.data.manifest import BadData, Film, sha256
 from training.data.place import unwritable
 from training.data.store import SCALE, Store, StoredFrames, frame
 
@@ -90,12 +90,14 @@ class FrameStore:
         wanted = "".join(film.sha256 for film in films)
         stem = hashlib.sha256(f"{self.size}|{wanted}".encode()).hexdigest()[:24]
         stored = np.stack(frames) if frames else np.empty((0, self.size, self.size), dtype=np.uint16)
-        index = json.dumps({"films": readable, "unreadable": unreadable, "scale": SCALE})
         data, label = self.folder / f"{stem}.npy", self.folder / f"{stem}.json"
-        with _whole(data) as part, part.open("wb") as stream:
-            np.save(stream, stored)
-        with _whole(label) as part:
-            part.write_text(index, encoding="utf-8")
+        with whole(data) as part:
+            with part.open("wb") as stream:
+                np.save(stream, stored)
+            check = sha256(part)
+        index = {"films": readable, "unreadable": unreadable, "scale": SCALE, "sha256": check}
+        with whole(label) as part:
+            part.write_text(json.dumps(index), encoding="utf-8")
         return unreadable
 
     def _index(self) -> tuple[set[str], dict[str, str]]:
@@ -166,7 +168,7 @@ def _try(film: Film, size: int) -> Store | str:
 
 
 @contextlib.contextmanager
-def _whole(path: Path) -> Iterator[Path]:
+def whole(path: Path) -> Iterator[Path]:
     """A file beside `path` that takes its place when the block ends well; raises BadData where it can't be written."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
