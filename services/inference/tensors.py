@@ -136,10 +136,10 @@ def _from_numbers(tensor: Tensor) -> Batch:
 def answer(scorer: Scorer, asked: Asked) -> Answered:
     """Run the model on a checked request; raises NotScorable."""
     outputs = scorer.run(asked.batch)
-    results = {}
+    results: dict[str, npt.NDArray[np.float32]] = {}
     for name in asked.outputs:
-        values = (
-            scorer.probabilities(outputs.logits) if name == "probabilities" else scorer.distances(outputs.embedding)
-        )
-        results[name] = values.astype(WIRE)
+        if name == "probabilities":
+            results[name] = scorer.probabilities(outputs.logits).astype(WIRE)
+        else:
+            results[name] = scorer.distances(outputs.embedding, asked.batch).astype(WIRE)
     return Answered(results)

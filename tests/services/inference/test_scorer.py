@@ -47,7 +47,8 @@ def test_a_film_whose_result_is_no_number_is_not_scored(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [1e30, 1e38])
 def test_a_distance_beyond_all_bounds_is_out_of_domain_and_still_a_number(scorer: Scorer, value: float) -> None:
-    distances = scorer.distances(np.full((1, scorer.domain.mean.size), value, dtype=np.float32))
+    embedding = np.full((1, scorer.domain.mean.size), value, dtype=np.float32)
+    distances = scorer.distances(embedding, np.zeros((1, 1, 128, 128), dtype=np.float32))
     assert distances.tolist() == [FAR]
 
 
