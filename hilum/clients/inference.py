@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
 from hilum.clients.base import Refused, Unavailable, request
-from hilum.wire import ModelInfo, Prediction, Readiness
+from hilum.wire import ModelInfo, Prediction, Readiness, StudyPrediction
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -31,6 +32,22 @@ class InferenceClient:
         """Score one film; Refused with kind `not-scorable` where it is kept and shown but not scored."""
         response = await request(self._client, "POST", "/v1/predict", files={"file": (filename, data)})
         return _parsed(Prediction, response)
+
+    async def predict_study(self, films: Sequence[bytes], views: Sequence[str] | None = None) -> StudyPrediction:
+        """Score two or more films of one study; `views` (PA, AP, LATERAL, or empty for unsaid) has one for each film.
+
+        Refused where one of the films is bad (`problem["film"]` is its number, from 1) or they are of several studies.
+        """
+        if len(films) < 2:
+            raise ValueError("predict_study takes two or more films; one film is predict's")
+        response = await request(
+            self._client,
+            "POST",
+            "/v1/predict",
+            files=[("file", (f"film-{number}", data)) for number, data in enumerate(films, 1)],
+            data={} if views is None else {"view": list(views)},
+        )
+        return _parsed(StudyPrediction, response)
 
     async def explain(self, data: bytes, finding: str, digest: str) -> bytes:
         """The heat map of `finding` as PNG; Refused (409) where another release than `digest` is served."""

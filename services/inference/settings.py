@@ -45,6 +45,7 @@ class InferenceSettings(ServiceSettings):
     grace_seconds: int = Field(default=30, ge=1, description="How long requests under way then get to be answered.")
     max_pixels: int = Field(default=50_000_000, gt=0, description="A film of more pixels is refused before decoding.")
     max_batch_size: int = Field(default=64, ge=1, description="Tensors in one request of the Open Inference Protocol.")
+    max_films: int = Field(default=16, ge=1, le=256, description="Films of one study in one request.")
     grpc_port: int = Field(
         default=0, ge=0, le=65535, description="Port of the Open Inference Protocol over gRPC; 0: off."
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pydicom.dataset import Dataset
 
 from hilum.imaging.dicom import header as tags
@@ -14,6 +16,9 @@ _FRONTAL = {"PA", "AP"}
 _LATERAL = {"LL", "RL", "LAT", "LATERAL", "LLAT", "RLAT", "L LAT", "R LAT", "LEFT LATERAL", "RIGHT LATERAL"}
 _OTHER_VIEWS = {"LLD": "a decubitus", "RLD": "a decubitus", "LLO": "an oblique", "RLO": "an oblique"}
 _LATERAL_CODES = {"399173006", "399198007", "R-10236", "R-10232"}  # SNOMED CT and SNOMED RT, CID 4010
+# Words of a series' description; with a frontal word beside it ("CHEST PA AND LAT") it describes the whole study.
+_LATERAL_WORDS = {"LAT", "LATERAL", "LLAT", "RLAT", "SEITLICH"}
+_FRONTAL_WORDS = {"PA", "AP", "FRONTAL"}
 _XRAY_MODALITIES = {"CR", "DX", "DR", "RG", "XR", "OT", "SC"}
 _CHEST = ("CHEST", "THORAX", "LUNG")
 _PATIENT_POSITIONS = {"HFP", "HFS", "HFDR", "HFDL", "FFP", "FFS", "FFDR", "FFDL", "HFV", "FFV"}
@@ -82,7 +87,22 @@ def _lateral(dataset: Dataset, header: FilmHeader) -> bool:
         return False
     if any(values.text(item, tags.CODE_VALUE) in _LATERAL_CODES for item in values.items(dataset, tags.VIEW_CODES)):
         return True
-    return _row_direction(dataset) in {"A", "P"}
+    return _row_direction(dataset) in {"A", "P"} or _described_as_lateral(dataset)
+
+
+def _described_as_lateral(dataset: Dataset) -> bool:
+    words = set(re.split(r"[^A-Z]+", values.text(dataset, tags.SERIES_DESCRIPTION).upper()))
+    return bool(words & _LATERAL_WORDS) and not words & _FRONTAL_WORDS
+
+
+def names_a_lateral(view: str) -> bool:
+    """Whether `view`, as a person or a machine writes it, is a lateral one."""
+    return view.strip().upper() in _LATERAL
+
+
+def names_a_frontal(view: str) -> bool:
+    """Whether `view` is PA or AP."""
+    return view.strip().upper() in _FRONTAL
 
 
 def unscorable(dataset: Dataset, header: FilmHeader) -> str | None:

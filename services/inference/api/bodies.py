@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 
+from hilum.imaging.dicom.checks import names_a_frontal, names_a_lateral
 from hilum.problems import Problem, documented
+from services.inference.study import VIEWS
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -20,22 +25,31 @@ FILM_PROBLEMS = documented(
     _503="no release is served (not-ready), or the queue is full (busy): Retry-After says when to come back",
 )
 
-FILM_FORM: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {"type": "string", "format": "binary", "description": "One PNG, JPEG or DICOM film."}
-                    },
-                }
-            }
+_FILM = {"type": "string", "format": "binary"}
+
+
+def form(properties: dict[str, Any]) -> dict[str, Any]:
+    """OpenAPI's description of a form with `file` among its `properties`."""
+    schema = {"type": "object", "required": ["file"], "properties": properties}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+FILM_FORM = form({"file": {**_FILM, "description": "One PNG, JPEG or DICOM film."}})
+FILMS_FORM = form(
+    {
+        "file": {
+            "type": "array",
+            "items": _FILM,
+            "minItems": 1,
+            "description": "PNG, JPEG or DICOM films of one study: the field is repeated for each.",
+        },
+        "view": {
+            "type": "array",
+            "items": {"type": "string", "enum": ["", *VIEWS]},
+            "description": "View of each film, in the order of the films; without it, or empty, as the header says.",
         },
     }
-}
+)
 
 
 def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
@@ -67,15 +81,44 @@ def content_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def film_of_form(request: Request) -> bytes:
-    """The bytes of the form's one `file`."""
+@dataclass(frozen=True)
+class SentFilm:
+    """One film of a form: read when its turn comes, so that the others lie in the temporary folder."""
+
+    file: UploadFile
+    view: str
+
+
+@asynccontextmanager
+async def films_of_form(request: Request, most: int) -> AsyncIterator[list[SentFilm]]:
+    """The form's films, 1 to `most`, each with its view in upper case (empty: unsaid)."""
     if content_type(request) != "multipart/form-data":
         raise Problem(415, "unsupported-media-type", "Send the film as multipart/form-data, in the field 'file'.")
-    async with request.form(max_files=2, max_fields=16) as form:
-        files = form.getlist("file")
-        if len(files) != 1 or not isinstance(files[0], UploadFile):
-            raise Problem(422, "invalid-request", "The form needs one film, as a file in the field 'file'.")
-        return await files[0].read()
+    async with request.form(max_files=most + 1, max_fields=most + 16) as sent:
+        files = [file for file in sent.getlist("file") if isinstance(file, UploadFile)]
+        if not 1 <= len(files) <= most or len(files) != len(sent.getlist("file")):
+            what = "one film, as a file" if most == 1 else f"1 to {most} films of one study, as files"
+            raise Problem(422, "invalid-request", f"The form needs {what} in the field 'file'.")
+        yield [SentFilm(*pair) for pair in zip(files, _views(sent, len(files)), strict=True)]
+
+
+def _views(sent: FormData, films: int) -> list[str]:
+    views = [view.strip().upper() if isinstance(view, str) else "?" for view in sent.getlist("view")]
+    if not views:
+        return [""] * films
+    if len(views) != films:
+        detail = f"view: there are {len(views)} for {films} films; send one for each film, in the same order, or none."
+        raise Problem(422, "invalid-request", detail)
+    if wrong := [k for k, view in enumerate(views, 1) if view and not (names_a_lateral(view) or names_a_frontal(view))]:
+        detail = f"view of film {wrong[0]}: one of {', '.join(VIEWS)}, or empty where it is not known."
+        raise Problem(422, "invalid-request", detail)
+    return views
+
+
+async def film_of_form(request: Request) -> bytes:
+    """The bytes of the form's one `file`."""
+    async with films_of_form(request, most=1) as films:
+        return await films[0].file.read()
 
 
 async def plain_body(request: Request) -> bytes:

@@ -13,8 +13,9 @@ from hilum.problems import Problem, documented
 from services.inference import tensors
 from services.inference.api import v2_bodies
 from services.inference.api.bodies import content_type, json_schema, plain_body
+from services.inference.api.leaving import unless_left
 from services.inference.refusals import problem_of
-from services.inference.serving import ScorerDep, Serving, ServingDep
+from services.inference.serving import ClientDep, ScorerDep, Serving, ServingDep
 
 SERVER = "hilum-inference"
 EXTENSIONS = (v2_bodies.EXTENSION,)
@@ -176,7 +177,7 @@ async def version_ready(name: str, version: str, scorer: ScorerDep) -> dict[str,
     return {"name": name, "ready": True}
 
 
-async def _infer(request: Request, serving: Serving, scorer: ScorerDep) -> Response:
+async def _infer(request: Request, serving: Serving, scorer: ScorerDep, client: str) -> Response:
     header = request.headers.get(v2_bodies.HEADER)
     allowed = {"application/json"} if header is None else {"application/json", "application/octet-stream"}
     if content_type(request) not in allowed:
@@ -190,7 +191,8 @@ async def _infer(request: Request, serving: Serving, scorer: ScorerDep) -> Respo
         asked_for, asked = v2_bodies.read(scorer, body, header, serving.settings.max_batch_size)
         return v2_bodies.write(scorer, asked_for, tensors.answer(scorer, asked))
 
-    content, size = (await serving.run(work)).result
+    async with unless_left(request):
+        content, size = (await serving.run(work, client=client, kind="tensor")).result
     if size is None:
         return Response(content, media_type="application/json")
     return Response(content, media_type="application/octet-stream", headers={v2_bodies.HEADER: str(size)})
@@ -203,10 +205,10 @@ async def _infer(request: Request, serving: Serving, scorer: ScorerDep) -> Respo
     response_class=Response,
     responses=ANSWERS,
 )
-async def infer(name: str, request: Request, serving: ServingDep, scorer: ScorerDep) -> Response:
+async def infer(name: str, request: Request, serving: ServingDep, scorer: ScorerDep, client: ClientDep) -> Response:
     """Calibrated probabilities of films that the caller preprocessed (hilum.imaging.preprocess), in `film`."""
     tensors.check_name(scorer, name)
-    return await _infer(request, serving, scorer)
+    return await _infer(request, serving, scorer, client)
 
 
 @router.post(
@@ -216,7 +218,9 @@ async def infer(name: str, request: Request, serving: ServingDep, scorer: Scorer
     response_class=Response,
     responses=ANSWERS,
 )
-async def infer_version(name: str, version: str, request: Request, serving: ServingDep, scorer: ScorerDep) -> Response:
+async def infer_version(
+    name: str, version: str, request: Request, serving: ServingDep, scorer: ScorerDep, client: ClientDep
+) -> Response:
     """The same, where the version is the one that is served; 404 otherwise, never another version's answer."""
     tensors.check_name(scorer, name, version)
-    return await _infer(request, serving, scorer)
+    return await _infer(request, serving, scorer, client)

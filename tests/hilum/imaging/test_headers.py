@@ -125,6 +125,8 @@ def test_a_warning_quotes_codes_only() -> None:
         ({"ViewPosition": "LATERAL"}, "lateral"),
         ({"ViewPosition": None, "PatientPosition": "RL"}, "lateral"),
         ({"ViewPosition": None, "PatientOrientation": ["A", "F"]}, "lateral"),
+        ({"ViewPosition": None, "SeriesDescription": "Chest lat."}, "lateral"),
+        ({"ViewPosition": "", "SeriesDescription": "THORAX_LATERAL"}, "lateral"),
         ({"ViewPosition": "LLD"}, "decubitus"),
         ({"ViewPosition": "RLO"}, "oblique"),
     ],
@@ -134,6 +136,14 @@ def test_a_film_that_must_not_be_scored_is_kept_with_the_reason(changes: dict[st
     assert film.unscorable is not None
     assert words in film.unscorable
     assert film.pixels.shape == (128, 128)
+
+
+@pytest.mark.parametrize(
+    ("view", "description"),
+    [(None, "Chest PA and LAT"), ("PA", "Chest LAT"), (None, "Collateral lung"), (None, ""), (None, "LAT, AP")],
+)
+def test_a_description_of_the_whole_study_makes_no_film_lateral(view: str | None, description: str) -> None:
+    assert decode(dicom(ViewPosition=view, SeriesDescription=description)).unscorable is None
 
 
 def test_a_lateral_view_code_is_understood() -> None:

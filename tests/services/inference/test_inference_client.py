@@ -66,6 +66,20 @@ def test_predict_explain_and_model(ask: Asker[object], release: Release) -> None
     ask(work)
 
 
+def test_several_films_of_one_study(ask: Asker[object]) -> None:
+    async def work(client: InferenceClient) -> None:
+        answer = await client.predict_study([pattern_film(1), pattern_film(0), pattern_film(2)], ["", "AP", "LATERAL"])
+        assert [film.status for film in answer.films] == ["scored", "scored", "not_scored"]
+        assert [f.name for f in answer.combined.findings if f.present] == [FINDINGS[0], FINDINGS[1]]
+        with pytest.raises(Refused) as error:
+            await client.predict_study([pattern_film(1), b"no film"])
+        assert error.value.problem["film"] == 2
+        with pytest.raises(ValueError, match="two or more"):
+            await client.predict_study([pattern_film(1)])
+
+    ask(work)
+
+
 def test_a_bad_film_is_refused_for_good(ask: Asker[object]) -> None:
     async def work(client: InferenceClient) -> None:
         with pytest.raises(Refused) as error:

@@ -156,11 +156,16 @@ def test_a_pixel_bomb_is_refused_from_its_header(client: TestClient) -> None:
         ({"content": b"garbage", "headers": {"content-type": "multipart/form-data"}}, 400),
         ({"files": {"other": b"x"}}, 422),
         ({"files": {"file": (None, "text")}}, 422),
-        ({"files": [("file", b"one"), ("file", b"two")]}, 422),
-        ({"files": [("file", b"x")] * 3}, 400),
+        ({"files": [("file", b"one"), ("file", b"two")]}, 415),
+        ({"files": [("file", pattern_film(0))], "data": {"view": "SIDEWAYS"}}, 422),
+        ({"files": [("file", pattern_film(0))], "data": {"view": ["PA", "PA"]}}, 422),
+        ({"files": [("file", pattern_film(0)), ("view", b"PA")]}, 422),
+        ({"files": [("file", pattern_film(0))], "data": {"file": "text"}}, 422),
+        ({"files": [("file", b"x")] * 17}, 422),
+        ({"files": [("file", b"x")] * 18}, 400),
     ],
 )
-def test_a_request_that_is_no_form_with_one_film_is_refused(
+def test_a_request_that_is_no_form_of_films_is_refused(
     client: TestClient, request_: dict[str, object], status: int
 ) -> None:
     answer = client.post("/v1/predict", **request_)  # type: ignore[arg-type]
