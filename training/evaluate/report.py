@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from training.evaluate import source, subgroups
 from training.evaluate.columns import Column, columns, mean_of, points_of
+from training.evaluate.curves import curves
 from training.evaluate.film_set import Scored
 from training.evaluate.interval import plain, verdict
 from training.evaluate.resample import ask
@@ -34,6 +35,8 @@ def column_report(column: Column, points: Mapping[str, float], drawn: Mapping[st
         "auroc": plain(points.get("auroc"), drawn.get("auroc")),
         "auprc": plain(points.get("auprc"), drawn.get("auprc")),
     }
+    if drawn_curves := curves(column.question):
+        report["curves"] = drawn_curves
     for name, threshold in column.thresholds.items():
         figures = {
             kind: plain(points.get(f"{kind}@{name}"), drawn.get(f"{kind}@{name}"))
