@@ -20,7 +20,9 @@ from PIL import Image
 from hilum.imaging.preprocess import preprocess
 from hilum.release import DomainSpec, FindingSpec, InputSpec, Release, Variant, write_release
 from hilum.release import domain as domain_statistics
+from hilum.release.pose import SIDE
 from hilum.release.signing import new_key, public_text, read_key
+from hilum.triage import is_acute
 from training.config import Recipe
 from training.data.manifest import Film, label_matrix, patients_of
 from training.data.split import SPLITS
@@ -30,8 +32,9 @@ from training.evaluate.scores import Scores, open_session, run, score
 from training.network.film_net import Ensemble
 from training.release.calibrate import calibrate, critical_margin, criticality, probabilities_of
 from training.release.card import write_card
-from training.release.domain import Domain, fit_domain, try_outsiders
+from training.release.domain import Domain, Frames, fit_domain, try_outsiders
 from training.release.export import export
+from training.release.pose import shrunk
 
 MODEL, DOMAIN, GOLDEN = "model.fp32.onnx", "domain.npz", "golden.png"
 ALARM_BUDGET = 0.10
@@ -79,6 +82,11 @@ def _critical_films(specs: tuple[FindingSpec, ...], margin: float, logits: Any) 
     return criticality(specs, probabilities_of(specs, logits)) >= margin
 
 
+def _acute(films: Sequence[Film], findings: Sequence[str]) -> npt.NDArray[np.bool_]:
+    acute = np.array([is_acute(name) for name in findings], dtype=bool)
+    return np.asarray((label_matrix(films)[:, acute] == 1).any(axis=1))
+
+
 def chest_groups(scored: Scored, margin: float) -> dict[str, npt.NDArray[np.bool_]]:
     """Masks (N,) of the groups of chest films whose refusals are counted apart."""
     films = scored.films
@@ -86,6 +94,7 @@ def chest_groups(scored: Scored, margin: float) -> dict[str, npt.NDArray[np.bool
         "NIH": [f.source == "nih" for f in films],
         "NIH, AP": [f.view == "AP" for f in films],
         "NIH, under 18": [f.age is not None and f.age < 18 for f in films],
+        "positive for an acute finding": _acute(films, [spec.name for spec in scored.specs]),
         "critical by rule": _critical_films(scored.specs, margin, scored.logits),
         "Kermany": [f.source == "kermany" for f in films],
     }
@@ -93,10 +102,13 @@ def chest_groups(scored: Scored, margin: float) -> dict[str, npt.NDArray[np.bool
 
 
 def refusals(
-    domain: Domain, embeddings: npt.NDArray[np.float32], groups: dict[str, npt.NDArray[np.bool_]]
+    domain: Domain,
+    embeddings: npt.NDArray[np.float32],
+    films: npt.NDArray[np.float32],
+    groups: dict[str, npt.NDArray[np.bool_]],
 ) -> dict[str, dict[str, int]]:
-    """Chest films per group, and how many of them are wrongly refused."""
-    refused = domain.statistics.distances(embeddings) > domain.threshold
+    """Chest films (N, 1, H, W) per group, and how many of them are wrongly refused."""
+    refused = domain.refused(embeddings, films)
     return {name: {"films": int(m.sum()), "refused": int((refused & m).sum())} for name, m in groups.items()}
 
 
@@ -159,6 +171,7 @@ def _fill(
     unseen_embeddings = np.concatenate([calibration.embeddings, scores["validation"].embeddings])
     unseen_logits = np.concatenate([calibration.logits, scores["validation"].logits])
     unseen_groups = chest_groups(Scored(unseen, specs, unseen_logits), margin)
+    frames = Frames.of(parts["train"].frames, [held.frames, parts["validation"].frames])
     domain = fit_domain(
         scores["train"].embeddings,
         unseen_embeddings,
@@ -167,6 +180,7 @@ def _fill(
         (recipe.evaluation.domain_false_refusal, recipe.evaluation.domain_group_refusal),
         recipe.evaluation.domain_components,
         recipe.evaluation.bootstrap_draws,
+        frames,
     )
     domain_statistics.write(domain.statistics, folder / DOMAIN)
 
@@ -184,8 +198,10 @@ def _fill(
         "threshold": domain.threshold,
         "false_refusal": domain.false_refusal.model_dump(),
         "outsiders": try_outsiders(session, spec, domain),
-        "chest_films": refusals(domain, unseen_embeddings, unseen_groups),
-        "locked_chest_films": refusals(domain, scores["locked"].embeddings, locked_groups),
+        "chest_films": refusals(domain, unseen_embeddings, frames.held_out[:, np.newaxis], unseen_groups),
+        "locked_chest_films": refusals(
+            domain, scores["locked"].embeddings, shrunk(locked.frames, SIDE)[:, np.newaxis], locked_groups
+        ),
     }
     report["recipe"] = recipe.model_dump(mode="json")
     (folder / "evaluation.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

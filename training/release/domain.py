@@ -25,6 +25,11 @@ from training.release.pose import FRAME_SIDE, LEAST_HELD_OUT, MOST_FRAMES, STEPS
 Array = npt.NDArray[np.float32]
 # The largest shares of all chest films, and of any group, that get the warning "may be mirrored".
 WARNED = (0.005, 0.02)
+# The pose head's part of the refusals allowed; what hangs wrongly is far beyond its limits, what is no chest less so.
+POSE_SHARE = 0.25
+# The threshold lies this much above what the held-out films ask for: the least group of them has 86 films, which say
+# little about one in fifty. What is no chest film lies well above it (docs/domain.md).
+RESERVE = 1.08
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,18 +78,18 @@ def fit_domain(
 
     `limits` are the largest shares refused of all films and of any one of `groups` (masks, (M,)): a threshold for all
     films together refused one child's film in twelve. `patients` (M,) clusters the interval. With `frames`, and at
-    least LEAST_HELD_OUT held-out films, a pose head is trained beside the distance, and each may refuse half of that.
+    least LEAST_HELD_OUT held-out films, a pose head is trained beside the distance and may refuse POSE_SHARE of that.
     """
     statistics = fit(training, min(components, len(training) - 2))
     if frames is not None and len(frames.held_out) >= LEAST_HELD_OUT:
-        limits = (limits[0] / 2, limits[1] / 2)
-        head = with_limits(train_head(frames.training, steps), frames.held_out, groups, limits, WARNED)
+        shares = (limits[0] * POSE_SHARE, limits[1] * POSE_SHARE)
+        limits = (limits[0] - shares[0], limits[1] - shares[1])
+        head = with_limits(train_head(frames.training, steps), frames.held_out, groups, shares, WARNED)
         statistics = replace(statistics, pose=head)
     distances = statistics.distances(held_out)
     everyone = np.quantile(distances, 1 - limits[0], method="higher")
     each = [np.quantile(distances[m], 1 - limits[1], method="higher") for m in groups.values() if m.any()]
-    # A hair above the film that the quantile names, so that this film itself is scored.
-    domain = Domain(statistics, float(np.max([everyone, *each])) * 1.001, Interval(value=0.0, low=0.0, high=1.0))
+    domain = Domain(statistics, float(np.max([everyone, *each])) * RESERVE, Interval(value=0.0, low=0.0, high=1.0))
     # Without a pose head the films' pixels are not looked at.
     films = np.zeros((len(held_out), 1, 1, 1), np.float32) if frames is None else frames.held_out[:, np.newaxis]
     above = domain.refused(held_out, films).astype(np.float64)

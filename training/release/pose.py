@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -133,13 +134,24 @@ def _folded(block: nn.Sequential) -> tuple[Array, Array]:
     return weight.detach().numpy().copy(), (norm.bias - norm.running_mean * scale).detach().numpy().copy()
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """So small a network is slower on several threads, and much slower where other work has the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def train_head(frames: Array, steps: int = STEPS, seed: int = 1) -> PoseHead:
     """Train on `frames` (N, FRAME_SIDE, FRAME_SIDE), 0..1, of chest films that hang upright, all limits at 0+.
 
     On one core about 35 s for `STEPS`. The caller sets the limits (`with_limits`).
     """
     everything, chance = torch.from_numpy(frames), _Chance(seed)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _one_thread():
         torch.manual_seed(seed)
         network = _network().train()
         optimiser = torch.optim.AdamW(network.parameters(), weight_decay=0.02)
