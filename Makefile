@@ -38,7 +38,7 @@ format: $(VENV)/.dev  ## Put the code into its style
 	$(BIN)/ruff format $(wildcard $(CODE))
 
 train-default: $(VENV)/.train  ## Train the bundled release again from the films in HILUM_TRAINING_DATA
-	$(BIN)/python -m training.default
+	$(BIN)/hilum train default --release models/default --trusted-keys models/trusted-keys.txt
 
 bench: $(VENV)/.test  ## Measure a prediction, the start and the memory; results go to docs/benchmarks/
 	$(BIN)/python -m bench.inference

@@ -1,0 +1,71 @@
+"""`hilum train`: a recipe and a folder of films to an MLflow run and a signed release."""
+
+# ruff: noqa: PLC0415 - what a command needs is imported when it runs, so that `hilum --help` is fast
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RECIPE = typer.Argument(help="A recipe (YAML), or the name of one in training/configs.")
+DATA = typer.Option(help="Folder that the recipe's sources are in.", envvar="HILUM_TRAINING_DATA", show_default=False)
+WORK = typer.Option(help="Folder for checkpoints; default: data/runs/NAME-VERSION.", show_default=False)
+RELEASE = typer.Option(help="Folder to write the release to; default: release in the work folder.", show_default=False)
+KEYS = typer.Option(help="Also write the public key to this list of trusted keys.", show_default=False)
+STORE = typer.Option(help="Folder for decoded frames, shared by runs.", show_default=False)
+RESUME = typer.Option("--resume", help="Go on where a broken-off run of this recipe stands.")
+OFFLINE = typer.Option("--offline", help="Record the run on disk; `hilum runs sync` sends it to MLflow later.")
+NO_TRACKING = typer.Option("--no-tracking", help="No MLflow at all.")
+PROFILE = typer.Option("--profile", help="Write a torch profiler trace of some steps.")
+REGISTER = typer.Option("--register", help="Register the release as a model version in MLflow.")
+CANDIDATE = typer.Option("--candidate", help="Register it and give the version the alias `candidate`.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(train)
+
+
+def train(
+    recipe: Annotated[str, RECIPE],
+    data: Annotated[Path | None, DATA] = None,
+    work: Annotated[Path | None, WORK] = None,
+    release: Annotated[Path | None, RELEASE] = None,
+    trusted_keys: Annotated[Path | None, KEYS] = None,
+    store: Annotated[Path | None, STORE] = None,
+    resume: Annotated[bool, RESUME] = False,
+    offline: Annotated[bool, OFFLINE] = False,
+    no_tracking: Annotated[bool, NO_TRACKING] = False,
+    profile: Annotated[bool, PROFILE] = False,
+    register_release: Annotated[bool, REGISTER] = False,
+    candidate: Annotated[bool, CANDIDATE] = False,
+) -> None:
+    """Train, calibrate, export, evaluate and sign a release; MLflow follows it.
+
+    Examples:
+
+    hilum train default --data ../shared/data
+
+    hilum train configs/chexpert-densenet121.yaml --data /data --register
+
+    hilum train default --resume
+    """
+    from training.running import Wanted, carry_out
+
+    wanted = Wanted(
+        recipe=recipe,
+        data=data,
+        work=work,
+        release=release,
+        trusted_keys=trusted_keys,
+        store=store,
+        resume=resume,
+        offline=offline,
+        tracking=not no_tracking,
+        profile=profile,
+        register=register_release or candidate,
+        candidate=candidate,
+    )
+    raise typer.Exit(carry_out(wanted))
