@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -26,7 +27,11 @@ class BodyTooLarge(Exception):
 
 
 class BodyTooSlow(Exception):
-    """Nothing of the body came for too long."""
+    """Nothing of the body came for too long, or it comes too slowly."""
+
+
+class TooMuchInFlight(Exception):
+    """The bodies of all requests together are more than the process may hold."""
 
 
 async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send, *, complete: bool = False) -> None:
@@ -56,51 +61,86 @@ async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send, 
 class BodyLimit:
     """Refuse a body above `max_bytes`: by its declared length before it is read, else as soon as it grows beyond.
 
-    A body of which nothing comes for `idle_seconds` is refused too (408), so that a stalled sender holds nothing.
+    A body of which nothing comes for `idle_seconds` is refused too (408), and one that comes at less than
+    `min_bytes_per_second` after the first `grace_seconds` (as Apache's mod_reqtimeout has it), so that a slow sender
+    holds nothing for long. `max_bytes_in_flight` bounds what all requests hold together, from their first byte to
+    their answer: beyond it a sender is told to come back (503). None: without a bound.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int, idle_seconds: float = 30.0) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        max_bytes: int,
+        idle_seconds: float = 30.0,
+        *,
+        grace_seconds: float = 60.0,
+        min_bytes_per_second: float = 4_000.0,
+        max_bytes_in_flight: int | None = None,
+    ) -> None:
         self.app = app
         self.max_bytes = max_bytes
         self.idle_seconds = idle_seconds
+        self.grace_seconds = grace_seconds
+        self.min_bytes_per_second = min_bytes_per_second
+        self.max_bytes_in_flight = math.inf if max_bytes_in_flight is None else max_bytes_in_flight
+        self.held = 0
+        self.too_large = Problem(
+            413, "body-too-large", f"The request is larger than {self.max_bytes} bytes; send fewer or smaller films."
+        )
+        self.too_slow = Problem(
+            408,
+            "body-too-slow",
+            f"Nothing of the request came for {self.idle_seconds:g} seconds, or it comes too slowly; send it again.",
+        )
+        self.too_full = Problem(
+            503,
+            "busy",
+            "The service holds as many bytes of requests as it may; send the request again.",
+            headers={"Retry-After": "2"},
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with a counted body."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        too_large = Problem(
-            413, "body-too-large", f"The request is larger than {self.max_bytes} bytes; send fewer or smaller films."
-        )
-        too_slow = Problem(
-            408, "body-too-slow", f"Nothing of the request came for {self.idle_seconds:g} seconds; send it again."
-        )
         declared = Headers(scope=scope).get("content-length", "0")
         if not (declared.isascii() and declared.isdigit()):
             await Problem(400, "bad-content-length", "Content-Length is not a number.").response()(scope, receive, send)
             return
         if int(declared) > self.max_bytes:
-            await _refuse(too_large, scope, receive, send)
+            await _refuse(self.too_large, scope, receive, send)
+            return
+        if self.held + int(declared) > self.max_bytes_in_flight:
+            await _refuse(self.too_full, scope, receive, send)
             return
         seen = 0
+        began = asyncio.get_running_loop().time()
         complete = False
         started = False
         refusal: Problem | None = None
 
         async def counted() -> Message:
             nonlocal seen, complete, refusal
+            # By when the next part has to be here.
+            left = began + self.grace_seconds + seen / self.min_bytes_per_second - asyncio.get_running_loop().time()
             try:
                 # After the body, the application waits here for the sender to leave: that may take for ever.
-                async with asyncio.timeout(None if complete else self.idle_seconds):
+                async with asyncio.timeout(None if complete else min(self.idle_seconds, max(left, 0.0))):
                     message = await receive()
             except TimeoutError:
-                refusal = too_slow
+                refusal = self.too_slow
                 raise BodyTooSlow from None
-            seen += len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            seen += size
+            self.held += size
             complete = not message.get("more_body", False)
             if seen > self.max_bytes:
-                refusal = too_large
+                refusal = self.too_large
                 raise BodyTooLarge
+            if size and self.held > self.max_bytes_in_flight:
+                refusal = self.too_full
+                raise TooMuchInFlight
             return message
 
         async def watched(message: Message) -> None:
@@ -112,9 +152,12 @@ class BodyLimit:
 
         try:
             await self.app(scope, counted, watched)
-        except (BodyTooLarge, BodyTooSlow):
+        except (BodyTooLarge, BodyTooSlow, TooMuchInFlight):
             if started:
                 raise
+        finally:
+            # The application has let go of the body; what a refused sender still sends is thrown away.
+            self.held -= seen
         if refusal is not None and not started:
             await _refuse(refusal, scope, receive, send, complete=complete)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import uvicorn
 
+from hilum import telemetry_traces
+from hilum.heads import HeadGuard
 from hilum.settings import from_environment
 from hilum.telemetry import configure_logging
 from services.inference.app import create_app
@@ -18,11 +20,13 @@ def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = from_environment(InferenceSettings)
     configure_logging(settings.log_level, settings.log_format)
+    telemetry_traces.configure(settings.otlp_endpoint, "inference")
     app = create_app(settings)
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
+        http=HeadGuard,
         log_config=None,
         server_header=False,
         # Behind nothing: headers that name another client are not believed.

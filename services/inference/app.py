@@ -66,7 +66,7 @@ def create_app(settings: InferenceSettings) -> FastAPI:
     telemetry.add_metrics_page(app)
     docs_page.add(app)
     # The last one added is the outermost.
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, max_bytes_in_flight=settings.max_bytes_in_flight)
     app.add_middleware(SameOrigin)
     app.add_middleware(telemetry.RequestTelemetry, service="inference")
     app.add_middleware(SecurityHeaders)

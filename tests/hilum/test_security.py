@@ -176,3 +176,68 @@ def test_a_change_from_another_site_is_refused(client: TestClient, headers: dict
 
 def test_a_page_may_be_followed_to_from_another_site(client: TestClient) -> None:
     assert client.get("/page", headers={"sec-fetch-site": "cross-site"}).status_code == 200
+
+
+def test_bodies_of_all_requests_together_are_bounded_and_room_comes_back() -> None:
+    app = FastAPI()
+    problems.install(app)
+
+    @app.post("/raw")
+    async def raw(request: Request) -> dict[str, int]:
+        return {"bytes": len(await request.body())}
+
+    app.add_middleware(BodyLimit, max_bytes=LIMIT, max_bytes_in_flight=2 * LIMIT)
+    with serve(app) as served:
+        held = [served.connect() for _ in range(4)]
+        try:
+            # Nobody is refused for what he only announces; the bytes count as they come.
+            for connection in held:
+                connection.sendall(head("POST", "/raw", Content_Length=str(LIMIT)))
+            for connection in held:
+                connection.sendall(bytes(LIMIT * 6 // 10))
+            refused, body = read_answer(held[3])
+            assert (refused, json.loads(body)["type"]) == (503, "urn:hilum:problem:busy")
+            answer = httpx.post(f"{served.url}/raw", content=bytes(LIMIT * 9 // 10))
+            assert answer.status_code == 503
+            assert int(answer.headers["retry-after"]) > 0
+            assert httpx.post(f"{served.url}/raw", content=b"small").status_code == 200
+            # Who leaves, and who is answered, makes room.
+            held[1].close()
+            threading.Event().wait(0.2)
+            held[0].sendall(bytes(LIMIT - LIMIT * 6 // 10))
+            assert read_answer(held[0])[0] == 200
+            assert httpx.post(f"{served.url}/raw", content=bytes(LIMIT * 9 // 10)).status_code == 200
+        finally:
+            for connection in held:
+                connection.close()
+
+
+def test_a_body_that_trickles_in_is_refused_though_it_never_stops() -> None:
+    app = FastAPI()
+    problems.install(app)
+
+    @app.post("/raw")
+    async def raw(request: Request) -> dict[str, int]:
+        return {"bytes": len(await request.body())}
+
+    app.add_middleware(BodyLimit, max_bytes=LIMIT, grace_seconds=0.3, min_bytes_per_second=1_000.0)
+    with serve(app) as served, served.connect() as connection:
+        connection.settimeout(0.05)
+        connection.sendall(head("POST", "/raw", Content_Length="10000"))
+        answer = b""
+        for _ in range(200):
+            connection.sendall(b"x")
+            try:
+                answer += connection.recv(4096)
+            except TimeoutError:
+                continue
+            break
+        assert b" 408 " in answer
+        assert b"body-too-slow" in answer or b"body-too-slow" in connection.recv(4096)
+        # One that is quick enough takes longer than the grace and is answered.
+        with served.connect() as quick:
+            quick.sendall(head("POST", "/raw", Content_Length="5000"))
+            for _ in range(5):
+                threading.Event().wait(0.1)
+                quick.sendall(bytes(1000))
+            assert read_answer(quick)[0] == 200
