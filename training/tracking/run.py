@@ -26,6 +26,7 @@ def tracked(
     *,
     offline: bool = False,
     work: Path | None = None,
+    resume: bool = False,
     system_seconds: float = 10.0,
     grace_seconds: float = 20.0,
     say: Callable[[str], None] = lambda sentence: None,
@@ -33,12 +34,13 @@ def tracked(
     """A run `name` of `experiment`; use as a context. `say` gets a sentence for a person at the end.
 
     Raises TrackingUnavailable at the start where MLflow is away, unless `offline`: then everything waits in the journal
-    for `hilum runs sync`. An outage later is waited out in the background and never raises. With a folder `work` a run
-    that was broken off goes on as the same MLflow run. An error inside ends the run as FAILED, Ctrl-C as KILLED.
+    for `hilum runs sync`. An outage later is waited out in the background and never raises. With `resume` the run that
+    was noted in the folder `work` goes on as the same MLflow run. An error inside
+    ends the run as FAILED, Ctrl-C as KILLED.
     """
     where = where or place()
     made = None if offline else client(where)
-    journal = _journal(where, name, experiment, work)
+    journal = _journal(where, name, experiment, work if resume else None)
     run_id = None if made is None else deliver(journal, where, made).run_id
     _note(work, journal, run_id or journal.state.run_id)
     tracker = JournalTracker(journal, run_id)

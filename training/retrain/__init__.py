@@ -1,0 +1,1 @@
+"""From what radiologists said since the last release to a release that is not worse, or to none."""
