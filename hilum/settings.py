@@ -39,6 +39,9 @@ class ServiceSettings(BaseSettings):
     )
     log_level: str = Field(default="info", description="debug, info, warning or error.")
     log_format: str = Field(default="auto", description="json, text, or auto: text where a person looks.")
+    otlp_endpoint: str = Field(
+        default="", description="Where traces go, OTLP over HTTP (http://collector:4318); empty: nowhere."
+    )
     inference_url: str = Field(default="http://127.0.0.1:8000", description="Where `web` finds inference.")
     feedback_url: str = Field(default="http://127.0.0.1:8001", description="Where `web` finds feedback.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import time
@@ -10,7 +11,10 @@ import uuid
 import structlog
 from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hilum import telemetry_traces
 
 REQUEST_SECONDS = Histogram(
     "hilum_request_seconds",
@@ -82,6 +86,8 @@ class RequestTelemetry:
         """Pass the request on under a request id."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
+            if scope["type"] == "lifespan":
+                await asyncio.to_thread(telemetry_traces.flush)
             return
         started = time.perf_counter()
         method = scope["method"] if scope["method"] in METHODS else "other"
@@ -93,7 +99,10 @@ class RequestTelemetry:
                 status = message["status"]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=uuid.uuid4().hex[:12], service=self.service):
+        with (
+            structlog.contextvars.bound_contextvars(request_id=uuid.uuid4().hex[:12], service=self.service),
+            telemetry_traces.serving(method, Headers(scope=scope)) as span,
+        ):
             try:
                 await self.app(scope, receive, watched)
             finally:
@@ -101,6 +110,7 @@ class RequestTelemetry:
                 elapsed = time.perf_counter() - started
                 REQUEST_SECONDS.labels(self.service, method, route).observe(elapsed)
                 REQUESTS.labels(self.service, method, route, str(status)).inc()
+                telemetry_traces.describe(span, method, route, status)
                 log.debug("request", method=method, route=route, status=status, milliseconds=round(elapsed * 1e3, 1))
 
 

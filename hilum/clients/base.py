@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 from starlette.types import ASGIApp
 
+from hilum import telemetry_traces
+
 # A service that doesn't accept a connection in this time is away; an answer may take longer (a film is scored in it).
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 30.0
@@ -73,7 +75,10 @@ async def request(client: httpx.AsyncClient, method: str, url: str, **kw: Any) -
     Raises Unavailable where the same request may be sent later, Refused where it may not.
     """
     try:
-        response = await client.request(method, url, **kw)
+        with telemetry_traces.calling(method) as carried:
+            if carried:
+                kw["headers"] = {**(kw.get("headers") or {}), **carried}
+            response = await client.request(method, url, **kw)
     except (httpx.TransportError, httpx.DecodingError) as error:
         raise Unavailable(f"{method} {url}: {type(error).__name__} {error}".strip()) from error
     if response.is_success:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uvicorn
 
+from hilum import telemetry_traces
 from hilum.settings import from_environment
 from hilum.telemetry import configure_logging
 from services.feedback.app import create_app
@@ -17,6 +18,7 @@ def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = from_environment(FeedbackSettings)
     configure_logging(settings.log_level, settings.log_format)
+    telemetry_traces.configure(settings.otlp_endpoint, "feedback")
     uvicorn.run(
         create_app(settings),
         host=settings.host,

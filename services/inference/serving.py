@@ -13,7 +13,7 @@ from fastapi import Depends, Request
 from hilum.imaging import Limits
 from hilum.problems import Problem
 from hilum.release import BadRelease
-from services.inference import metrics
+from services.inference import metrics, spans
 from services.inference.assess import Assessment, assess, explain
 from services.inference.loading import load
 from services.inference.scorer import Array, Outputs, Scorer
@@ -94,7 +94,9 @@ class Serving:
 
     async def predict(self, data: bytes, *, client: str = "") -> Waited[Assessment]:
         """Decode and score one film; raises Busy, BadFilm, NotScorable, or the 503 problem."""
-        return await self.run(partial(assess, self.scorer, data, self.limits), client=client)
+        done = await self.run(partial(assess, self.scorer, data, self.limits), client=client)
+        spans.tell(done)
+        return done
 
     async def explain(self, data: bytes, finding: str, *, client: str = "") -> Waited[bytes]:
         """The heat map of `finding`, PNG; raises as `predict`, and KeyError for an unknown name."""

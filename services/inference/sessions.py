@@ -47,6 +47,9 @@ class OrtSession:
 
     def __init__(self, model: bytes, provider: str, threads: int, precision: str, engine_cache: str = "") -> None:
         self.provider = provider
+        if provider != "cpu":
+            # The libraries that requirements/serve-gpu.txt brings lie where the system's loader doesn't look.
+            ort.preload_dlls()
         wanted = [(name, _provider_options(name, precision, engine_cache)) for name in ORT_PROVIDERS[provider]]
         self._session = ort.InferenceSession(model, ort_options(threads), providers=wanted)
         # Without its libraries or its device ONNX Runtime goes on with the processor and only logs it.

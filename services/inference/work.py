@@ -41,10 +41,11 @@ class Busy(Exception):
 
 @dataclass(frozen=True)
 class Waited(Generic[T]):
-    """A result, and how long its work waited for a thread."""
+    """A result, how long its work waited for a thread, and when that began with it (time.perf_counter)."""
 
     result: T
     queue_seconds: float
+    began: float
 
 
 @dataclass(eq=False)
@@ -167,7 +168,7 @@ class WorkQueue:
             job.future.set_exception(error)
             return
         self._done(job, time.perf_counter() - began)
-        job.future.set_result(Waited(result, waited))
+        job.future.set_result(Waited(result, waited, began))
 
     def _done(self, job: _Job, seconds: float | None) -> None:
         """Give the place back before the caller hears of it: he may call again at once."""

@@ -6,6 +6,7 @@ import sys
 
 import uvicorn
 
+from hilum import telemetry_traces
 from hilum.settings import from_environment
 from hilum.telemetry import configure_logging
 from services.web.app import create_app
@@ -18,6 +19,7 @@ def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = from_environment(WebSettings)
     configure_logging(settings.log_level, settings.log_format)
+    telemetry_traces.configure(settings.otlp_endpoint, "web")
     if reason := refuse_open_network(settings.host):
         sys.exit(reason)
     uvicorn.run(
