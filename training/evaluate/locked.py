@@ -31,7 +31,7 @@ class BadLedger(ValueError):
 
 @dataclass(frozen=True)
 class Use:
-    """One use. `variant` is the sha256 of the ONNX file, `data` that of the locked films; "" where it is not known."""
+    """One use: `variant` is the sha256 of the ONNX file, `data` that of the locked films; "" where not known."""
 
     when: str
     release: str

@@ -1,1 +1,1 @@
-"""Triage simulation: what an order does to waiting times."""
+"""Triage simulation: who waits how long, first come first served against Hilum's order."""
