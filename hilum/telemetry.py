@@ -84,10 +84,11 @@ class RequestTelemetry:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on under a request id."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, _flushing(send))
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
-            if scope["type"] == "lifespan":
-                await asyncio.to_thread(telemetry_traces.flush)
             return
         started = time.perf_counter()
         method = scope["method"] if scope["method"] in METHODS else "other"
@@ -112,6 +113,17 @@ class RequestTelemetry:
                 REQUESTS.labels(self.service, method, route, str(status)).inc()
                 telemetry_traces.describe(span, method, route, status)
                 log.debug("request", method=method, route=route, status=status, milliseconds=round(elapsed * 1e3, 1))
+
+
+def _flushing(send: Send) -> Send:
+    """Before the server hears that the end is complete: then the process may be gone."""
+
+    async def flushing(message: Message) -> None:
+        if message["type"].startswith("lifespan.shutdown"):
+            await asyncio.to_thread(telemetry_traces.flush)
+        await send(message)
+
+    return flushing
 
 
 def add_metrics_page(app: FastAPI) -> None:
