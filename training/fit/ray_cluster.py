@@ -30,7 +30,13 @@ _SETTINGS = {
     "MALLOC_TRIM_THRESHOLD_": "4294967296",
 }
 # Ray's name for "take the loopback address": it serves every system, whatever it is called.
-_PRIVATE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "GLOO_SOCKET_IFNAME": "lo", "RAY_AUTH_MODE": "token"}
+_PRIVATE = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "GLOO_SOCKET_IFNAME": "lo",
+    "RAY_AUTH_MODE": "token",
+    # Ray keeps the first token that a process has seen, so there is one a process.
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),
+}
 
 
 def _sweep(folder: Path) -> None:
@@ -45,7 +51,7 @@ def _sweep(folder: Path) -> None:
 def ray_cluster(cpus: int, gpus: int) -> Iterator[None]:
     """Ray with `cpus` and `gpus` to give away, for the time of the context; the environment is put back after it."""
     joined = bool(os.environ.get(ADDRESS))
-    changed = dict(_SETTINGS) if joined else _SETTINGS | _PRIVATE | {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    changed = dict(_SETTINGS) if joined else _SETTINGS | _PRIVATE
     before = {name: os.environ.get(name) for name in changed}
     os.environ.update(changed)
     # Ray's sockets lie in this folder, and their paths may have 107 characters: it can't be below the work folder.

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from training.config import BadRecipe, Network
 from training.network.lora import add_adapters, merge_adapters
-from training.network.weights import load_imagenet, read_tensors
+from training.network.weights import NoWeights, load_imagenet, read_tensors
 
 # Of a transformer's equal blocks this share stands before the embedding is taken: not yet the last quarter.
 _EMBEDDING_DEPTH = 0.75
@@ -73,7 +73,7 @@ class FilmNet(nn.Module):  # type: ignore[misc]
         patch = self.backbone.patch_embed.patch_size
         rows, columns = films.shape[-2] // patch[0], films.shape[-1] // patch[1]
         places = features[:, self.backbone.num_prefix_tokens :]
-        return places.transpose(1, 2).reshape(len(films), -1, rows, columns)
+        return places.transpose(1, 2).reshape(-1, self.backbone.num_features, rows, columns)
 
     def forward(self, films: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """See the class."""
@@ -124,14 +124,14 @@ def warm_start(network: FilmNet, path: Path, findings: Sequence[str]) -> int:
 
     Returns how many findings were taken over. Raises NoWeights where the backbone is another.
     """
-    from training.network.weights import NoWeights  # noqa: PLC0415 - beside its use
-
     kept = read_tensors(path)
     if not {"findings", "state"} <= set(kept):
         raise NoWeights(f"{path.name} is not a network of an earlier run: it has no findings and state")
     state = dict(kept["state"])
     theirs = list(kept["findings"])
     own = network.state_dict()
+    if state["head.weight"].shape[1] != own["head.weight"].shape[1]:
+        raise NoWeights(f"{path.name} is of another backbone or size: its head takes other features")
     shared = [name for name in findings if name in theirs]
     for part in ("head.weight", "head.bias"):
         rows = own[part].clone()
