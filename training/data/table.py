@@ -17,7 +17,8 @@ from training.data.place import Place
 from training.data.rows import OLDEST, SEXES, VIEWS, Draft, Row, read_rows
 from training.data.split import NOBODY
 
-IMAGES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
+PICTURES = (".png", ".jpg", ".jpeg")
+IMAGES = (*PICTURES, ".dcm", ".dicom")
 # Columns that say something of a film; every other column must be a finding.
 FACTS = ("patient", "study", "site", "view", "sex", "age", "device", "devices", "weight")
 
@@ -59,13 +60,19 @@ def read_table(
 
 def _files(place: Place, folder: str) -> dict[str, str]:
     """A film's file by its path, its name and its name without ending, below `folder` (else anywhere)."""
-    films = sorted(name for name in place.names if name.lower().endswith(IMAGES))
-    films = [name for name in films if name.startswith(f"{folder}/")] or films
+    films = sorted(name for name in place.names if name.startswith(f"{folder}/"))
+    films = films or sorted(name for name in place.names if name.lower().endswith(IMAGES))
     found: dict[str, str] = {}
     for name in films:
-        for key in (PurePosixPath(name).stem, PurePosixPath(name).name, name.removeprefix(f"{folder}/"), name):
+        last = PurePosixPath(name).name
+        # A film without an ending is named by its UID, whose last number is no ending.
+        for key in (_bare(last), last, name.removeprefix(f"{folder}/"), name):
             found[key] = name
     return found
+
+
+def _bare(name: str) -> str:
+    return PurePosixPath(name).stem if name.lower().endswith(IMAGES) else PurePosixPath(name).name
 
 
 def _check_columns(row: Row, layout: Layout) -> None:
@@ -94,7 +101,7 @@ def _draft(
 ) -> Draft | LeftOut:
     # The export puts a quote before what a spreadsheet would take for a formula.
     given = row.needed(layout.column).removeprefix("'")
-    name = PurePosixPath(given).stem if given.lower().endswith(IMAGES) else given
+    name = _bare(given)
     labels = tuple(row.label(each, None) if each in row.cells else None for each in findings)
     for column in row.cells:
         if column not in (layout.column, *FACTS):
@@ -157,7 +164,7 @@ def _patient(row: Row, source: Source, layout: Layout, header: FilmHeader | None
 
 def _header(place: Place, file: str) -> FilmHeader | None:
     """A DICOM film's header; None for another kind, and where it is damaged: decoding will say how."""
-    if not file.lower().endswith((".dcm", ".dicom")):
+    if file.lower().endswith(PICTURES):
         return None
     try:
         data = place.fetch(file).read_bytes()
