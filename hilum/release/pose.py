@@ -124,11 +124,13 @@ def head_of(arrays: Mapping[str, npt.NDArray[np.float32]]) -> PoseHead | None:
     head = PoseHead(layers("convolution"), layers("dense"), arrays[f"{PREFIX}limits"])
     if not head.dense or head.limits.shape != (len(KINDS),) or not (head.limits[1:] > 0).all():
         raise ValueError("the pose head's arrays do not fit one another")
+    if not all(np.isfinite(array).all() for array in head.arrays().values()):
+        raise ValueError("the pose head's arrays hold a number that is not finite")
     # One film through it finds every other disagreement of shapes.
     try:
         odds = head.log_odds_of_thumbnails(np.zeros((1, SIDE, SIDE), dtype=np.float32))
     except (IndexError, ValueError) as error:
         raise ValueError("the pose head's arrays do not fit one another") from error
-    if odds.shape != (1, len(KINDS)) or not np.isfinite(odds).all():
+    if odds.shape != (1, len(KINDS)):
         raise ValueError("the pose head's arrays do not fit one another")
     return head

@@ -1,17 +1,21 @@
-"""Heat maps: where in the film a finding's score comes from."""
+"""Heat maps: where in the film a finding's score comes from. Influence, not location (docs/explanation.md)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from io import BytesIO
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from hilum.release import FindingSpec
 from hilum.triage import logit
-from services.inference.scorer import Array, Outputs, Scorer
+from services.inference.scorer import Array, NotScorable, Outputs, Scorer
 
+# What every map says of itself: in the PNG's text, in the answer's header, on the page.
+LABEL = "influence, not location"
 SIDE = 256
 # From faint to strong influence: amber, orange, red; strongest at this opacity, so that the film stays readable.
 COLOURS = np.array([[255, 214, 102], [255, 140, 40], [226, 30, 30]], dtype=np.float64)
@@ -51,19 +55,32 @@ def influence(scorer: Scorer, outputs: Outputs, index: int) -> npt.NDArray[np.fl
     return np.asarray(strength(probability, scorer.variant.findings[index]) * positive / largest)
 
 
-def draw(values: npt.NDArray[np.float64]) -> bytes:
-    """A PNG (RGBA, 256 x 256) of `values` (h, w) in 0..1, to be stretched over the whole frame; 0 is transparent."""
+def draw(values: npt.NDArray[np.float64], notes: Mapping[str, str] | None = None) -> bytes:
+    """A PNG (RGBA, 256 x 256) of `values` (h, w) in 0..1, to be stretched over the whole frame; 0 is transparent.
+
+    `notes` are written into the file as text: a map that is kept or copied still says what it is of.
+    """
     coarse = Image.fromarray(values.astype(np.float32))
     smooth = np.asarray(coarse.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
     rgba = TABLE[np.rint(np.clip(smooth, 0.0, 1.0) * 255).astype(np.uint8)]
+    text = PngInfo()
+    for key, value in (notes or {}).items():
+        text.add_text(key, value)
     stream = BytesIO()
-    Image.fromarray(rgba).save(stream, "PNG", compress_level=4)
+    Image.fromarray(rgba).save(stream, "PNG", compress_level=4, pnginfo=text)
     return stream.getvalue()
 
 
 def heat_map(scorer: Scorer, film: Array, finding: str) -> bytes:
-    """The heat map of `finding` for a preprocessed `film` (1, height, width); raises KeyError for an unknown name."""
+    """The heat map of `finding` for a preprocessed `film` (1, height, width).
+
+    Raises KeyError for an unknown name, NotScorable for a film out of domain: it has no score to explain.
+    """
     if finding not in scorer.manifest.findings:
         raise KeyError(finding)
     index = scorer.manifest.findings.index(finding)
-    return draw(influence(scorer, scorer.run(film[np.newaxis]), index))
+    outputs = scorer.run(film[np.newaxis])
+    if (reason := scorer.judge(outputs.embedding, film[np.newaxis])[0].reason) is not None:
+        raise NotScorable(reason)
+    notes = {"Description": LABEL, "Finding": finding, "Release": scorer.release.digest}
+    return draw(influence(scorer, outputs, index), notes)

@@ -20,6 +20,7 @@ from hilum.release.domain import DomainStatistics, fit
 from hilum.release.pose import SIDE
 from training.evaluate import bootstrap
 from training.evaluate.scores import run
+from training.release.budget import Budget
 from training.release.pose import FRAME_SIDE, LEAST_HELD_OUT, MOST_FRAMES, STEPS, shrunk, train_head, with_limits
 
 Array = npt.NDArray[np.float32]
@@ -78,18 +79,19 @@ def fit_domain(
 
     `limits` are the largest shares refused of all films and of any one of `groups` (masks, (M,)): a threshold for all
     films together refused one child's film in twelve. `patients` (M,) clusters the interval. With `frames`, and at
-    least LEAST_HELD_OUT held-out films, a pose head is trained beside the distance and may refuse POSE_SHARE of that.
+    least LEAST_HELD_OUT held-out films, a pose head is trained beside the distance and may use POSE_SHARE of that.
     """
     statistics = fit(training, min(components, len(training) - 2))
+    budget, given_up = Budget.of(len(held_out), groups, limits), np.zeros(len(held_out), dtype=bool)
     if frames is not None and len(frames.held_out) >= LEAST_HELD_OUT:
-        shares = (limits[0] * POSE_SHARE, limits[1] * POSE_SHARE)
-        limits = (limits[0] - shares[0], limits[1] - shares[1])
-        head = with_limits(train_head(frames.training, steps), frames.held_out, groups, shares, WARNED)
+        part = replace(budget, everyone=int(budget.everyone * POSE_SHARE))
+        warned = Budget.of(len(held_out), groups, WARNED)
+        head, given_up = with_limits(train_head(frames.training, steps), frames.held_out, part, warned)
         statistics = replace(statistics, pose=head)
     distances = statistics.distances(held_out)
-    everyone = np.quantile(distances, 1 - limits[0], method="higher")
-    each = [np.quantile(distances[m], 1 - limits[1], method="higher") for m in groups.values() if m.any()]
-    domain = Domain(statistics, float(np.max([everyone, *each])) * RESERVE, Interval(value=0.0, low=0.0, high=1.0))
+    # Who is refused for how he hangs is refused already, whatever his distance.
+    kept = ~(given_up | budget.without(given_up).spend(np.where(given_up, -np.inf, distances)))
+    domain = Domain(statistics, float(distances[kept].max()) * RESERVE, Interval(value=0.0, low=0.0, high=1.0))
     # Without a pose head the films' pixels are not looked at.
     films = np.zeros((len(held_out), 1, 1, 1), np.float32) if frames is None else frames.held_out[:, np.newaxis]
     above = domain.refused(held_out, films).astype(np.float64)

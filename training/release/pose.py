@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,8 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
-from hilum.release.pose import KINDS, MIRRORED, SIDE, UPRIGHT, PoseHead
+from hilum.release.pose import KINDS, MIRRORED, REFUSED, SIDE, UPRIGHT, PoseHead
+from training.release.budget import Budget
 
 Array = npt.NDArray[np.float32]
 # The head is drawn from frames of twice its side, so that turning them loses nothing.
@@ -172,26 +173,20 @@ def train_head(frames: Array, steps: int = STEPS, seed: int = 1) -> PoseHead:
 
 
 def with_limits(
-    head: PoseHead,
-    held_out: Array,
-    groups: Mapping[str, npt.NDArray[np.bool_]],
-    refused: tuple[float, float],
-    warned: tuple[float, float],
-) -> PoseHead:
-    """`head` with limits that few of the `held_out` chest films, thumbnails' frames (M, SIDE, SIDE), exceed.
+    head: PoseHead, held_out: Array, refusable: Budget, warned: Budget
+) -> tuple[PoseHead, npt.NDArray[np.bool_]]:
+    """`head` with limits that few of the `held_out` chest films (M, SIDE, SIDE) exceed, and a mask of those few, (M,).
 
-    `refused`: the largest shares of all films, and of any one of `groups` (masks, (M,)), over all refused kinds
-    together; `warned`: the same for "mirrored".
+    Some films of every data set do hang wrongly: the worst, by their largest log odds of a refused kind, are given up
+    while `refusable` lets them be. Then each limit lies above all others. `warned` is the same for "mirrored".
     """
     odds = head.log_odds(held_out[:, np.newaxis])
-    limits = np.full(len(KINDS), 1e-3, dtype=np.float32)
-    for k, kind in enumerate(KINDS[1:], start=1):
-        shares = warned if kind == MIRRORED else tuple(share / (len(KINDS) - 2) for share in refused)
-        limits[k] = max(_limit(odds[:, k], groups, shares), 0.0) + RESERVE
-    return PoseHead(head.convolutions, head.dense, limits)
-
-
-def _limit(values: Array, groups: Mapping[str, npt.NDArray[np.bool_]], shares: Sequence[float]) -> float:
-    everyone = np.quantile(values, 1 - shares[0], method="higher")
-    each = [np.quantile(values[mask], 1 - shares[1], method="higher") for mask in groups.values() if mask.any()]
-    return float(np.max([everyone, *each]))
+    refused = [KINDS.index(kind) for kind in REFUSED]
+    given_up = refusable.spend(odds[:, refused].max(axis=1))
+    mirrored = KINDS.index(MIRRORED)
+    without_warning = ~warned.spend(odds[:, mirrored])
+    limits = np.full(len(KINDS), RESERVE, dtype=np.float32)
+    for k in refused:
+        limits[k] += max(float(odds[~given_up, k].max()), 0.0)
+    limits[mirrored] += max(float(odds[without_warning, mirrored].max()), 0.0)
+    return PoseHead(head.convolutions, head.dense, limits), given_up
