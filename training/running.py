@@ -102,7 +102,8 @@ def follower(recipe: Recipe, paths: RunPaths, wanted: Wanted, console: Console) 
         recipe.name,
         place(),
         offline=wanted.offline,
-        work=paths.work if wanted.resume else None,
+        work=paths.work,
+        resume=wanted.resume,
         say=lambda text: console.print(text, highlight=False, soft_wrap=True),
     ) as tracker:
         yield tracker
