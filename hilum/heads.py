@@ -59,6 +59,10 @@ class HeadGuard(HttpToolsProtocol):
         self._disarm()
         super().on_headers_complete()
 
+    def send_400_response(self, msg: str) -> None:
+        """Bytes that are no HTTP are answered as every other mistake is."""
+        self._end(_answer(400, "Bad Request", "This is not an HTTP request that can be read."))
+
     def _arm(self) -> None:
         self._head_bytes = 0
         self._overdue = self.loop.call_later(HEAD_SECONDS, self._late)

@@ -45,6 +45,14 @@ def test_a_head_that_does_not_end_is_answered_408_and_closed(server: Served) -> 
         assert connection.recv(10) == b""
 
 
+def test_bytes_that_are_no_http_are_answered_400_and_closed(server: Served) -> None:
+    with server.connect() as connection:
+        connection.sendall(b"\x16\x03\x01 this is not http\r\n\r\n")
+        status, body = read_answer(connection)
+        assert (status, json.loads(body)["status"]) == (400, 400)
+        assert connection.recv(10) == b""
+
+
 def test_a_connection_on_which_nothing_comes_is_closed(server: Served) -> None:
     with server.connect() as connection:
         assert connection.recv(10) == b""

@@ -10,11 +10,9 @@ import grpc
 import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from services.inference.rpc.open_inference_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
-from services.inference.rpc.service import OpenInference
+from services.inference.rpc.service import NAME, handlers
 from services.inference.serving import Serving
 
-NAME = "inference.GRPCInferenceService"
 # How often the health service looks whether the release is ready.
 WATCH_SECONDS = 0.5
 # A connection without a call, and one whose other end doesn't answer a ping, is closed.
@@ -55,7 +53,7 @@ async def listening(serving: Serving, drain_seconds: float) -> AsyncIterator[int
         # Each call may hold a message of the largest size; what waits for a worker is bounded by the queue alone.
         maximum_concurrent_rpcs=settings.grpc_max_calls,
     )
-    add_GRPCInferenceServiceServicer_to_server(OpenInference(serving), server)  # type: ignore[no-untyped-call]
+    server.add_generic_rpc_handlers((handlers(serving),))
     checks = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     # Ready from the first moment a client can connect, or said not to be.

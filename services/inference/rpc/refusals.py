@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 import grpc
 import structlog
 
+from hilum.problems import Problem
 from services.inference.refusals import problem_of
 
 Answer = TypeVar("Answer")
+UNREADABLE = "The message is not one of this call; services/inference/rpc/open_inference.proto has its fields."
 CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
     404: grpc.StatusCode.NOT_FOUND,
@@ -32,6 +34,8 @@ def refusing(
 
     async def answer(self: Any, request: Any, context: grpc.aio.ServicerContext) -> Answer:
         try:
+            if request is None:
+                raise Problem(400, "invalid-request", UNREADABLE)
             return await method(self, request, context)
         except Exception as error:
             problem = problem_of(error)
