@@ -116,7 +116,11 @@ def test_a_broken_release_is_not_served_and_the_reason_is_told(tmp_path: Path, d
             client.get("/v1/model"),
             client.post("/predict", json={"image": "aGVsbG8="}),
             client.get("/v2/models/tiny"),
+            client.post("/v1/predict", files=[("file", pattern_film(0)), ("file", pattern_film(1))]),
+            client.get("/v2/models/tiny/versions/1.0.0"),
+            client.get("/v2/models/tiny/ready"),
             client.post("/v2/models/tiny/infer", json={"inputs": []}),
+            client.post("/v2/models/tiny/versions/1.0.0/infer", json={"inputs": []}),
         ):
             assert answer.status_code == 503
             assert answer.json()["type"] == "urn:hilum:problem:not-ready"
@@ -142,6 +146,18 @@ def test_only_a_trusted_signature_is_served_where_keys_are_listed(tmp_path: Path
             answer = client.get("/readyz")
             assert answer.status_code == status
             assert status == 200 or "not trusted" in answer.json()["reasons"][0]
+
+
+def test_a_manifest_that_was_changed_after_its_signature_is_not_served(tmp_path: Path) -> None:
+    ours = new_key()
+    make_tiny_release(tmp_path / "release", key=ours)
+    keys = str(trust(tmp_path / "keys.txt", ours))
+    # Nothing but a threshold: the hashes of the files still hold.
+    edit(tmp_path / "release", lambda d: d["variants"][0]["findings"][0]["alert"].update({"threshold": 0.99}))
+    with TestClient(create_app(settings_for(tmp_path / "release", trusted_keys=keys))) as client:
+        wait_until_loaded(client)
+        assert client.get("/readyz").status_code == 503
+        assert "signature" in client.get("/readyz").json()["reasons"][0]
 
 
 def test_a_missing_list_of_trusted_keys_trusts_nobody(tmp_path: Path) -> None:
