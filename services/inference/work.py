@@ -25,6 +25,8 @@ Reason = Literal["full", "deadline", "late", "turns", "draining"]
 REASONS: tuple[Reason, ...] = ("full", "deadline", "late", "turns", "draining")
 # How fast the expected duration follows the measured ones.
 _FOLLOW = 0.1
+# Calls are planned for this share of the deadline: how long one takes is a mean, and its answer still has to travel.
+_PLANNED = 0.8
 # A call that waited less than this share of its deadline is begun, whatever it is expected to take: else one slow
 # film would make the next ones seem hopeless, and no film would ever show otherwise.
 _PATIENCE = 0.1
@@ -119,7 +121,7 @@ class WorkQueue:
             evicted = self._turns.pop_last(self._turns.longest()) if self._full() else None
             run = partial(contextvars.copy_context().run, work)
             expected = self._mean.get(kind, 0.0) * size
-            job = _Job(client, kind, size, run, now, now + self._deadline_seconds, expected, Future())
+            job = _Job(client, kind, size, run, now, now + _PLANNED * self._deadline_seconds, expected, Future())
             self._turns.push(client, job)
         if evicted is not None:
             self._refuse(evicted, "turns")
@@ -145,7 +147,7 @@ class WorkQueue:
             not len(self._turns) or self._turns.waiting(self._turns.longest()) <= self._turns.waiting(client) + 1
         ):
             return Busy("full", retry)
-        if delay + mean * size > self._deadline_seconds:
+        if delay + mean * size > _PLANNED * self._deadline_seconds:
             return Busy("deadline", retry)
         return None
 
