@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_ARGS ?=
 CODE := hilum services training tests samples bench
 
-.PHONY: help run test test-infra lint format train-default bench lock clean kill-loop
+.PHONY: help run test test-infra lint format train-default bench lock clean kill-loop soak overload
 
 help:  ## Show this list
 	@echo "Hilum ranks chest radiographs by urgency. Start with: make run"
@@ -44,11 +44,17 @@ bench: $(VENV)/.test  ## Measure a prediction, the start and the memory; results
 	$(BIN)/python -m bench.inference
 	$(BIN)/python -m bench.reading_room
 
+soak: $(VENV)/.test  ## Send 20,000 mixed films through inference; its memory may grow by under 2 % (hours on a busy machine)
+	$(BIN)/python -m bench.soak
+
+overload: $(VENV)/.test  ## Offer inference twice its capacity: goodput and latency against its deadline
+	$(BIN)/python -m bench.overload
+
 kill-loop: $(VENV)/.test  ## Kill the running process 200 times and compare what was acknowledged with what is there
 	HILUM_KILLS=200 $(BIN)/python -m pytest tests/e2e/test_kill_loop.py -s
 
 lock: $(VENV)/.dev  ## Compile requirements/*.in to pinned requirements/*.txt
-	cd requirements && for set in serve train test dev infra; do \
+	cd requirements && for set in serve serve-gpu serve-openvino train test dev infra; do \
 	  ../$(BIN)/pip-compile --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links \
 	    --no-emit-trusted-host $$set.in --output-file $$set.txt || exit 1; done
 
