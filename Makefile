@@ -10,12 +10,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_ARGS ?=
 CODE := hilum services training tests samples bench
 
-.PHONY: help run test test-infra lint format train-default bench lock clean kill-loop soak overload
+.PHONY: help run test test-infra lint format train train-default bench bench-inference bench-training rivals fuzz lock
+.PHONY: clean kill-loop soak overload
 
 help:  ## Show this list
 	@echo "Hilum ranks chest radiographs by urgency. Start with: make run"
 	@echo
-	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | awk -F':.*  ## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | awk -F':.*  ## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 	@echo
 	@echo "Settings: HILUM_PORT (8080), HILUM_DATA (./data), HILUM_TRAINING_DATA (../shared/data); all of them: docs/settings.md"
 
@@ -37,12 +38,30 @@ format: $(VENV)/.dev  ## Put the code into its style
 	$(BIN)/ruff check --fix $(wildcard $(CODE))
 	$(BIN)/ruff format $(wildcard $(CODE))
 
+train: $(VENV)/.train  ## Install what training needs; then: .venv/bin/hilum train --help
+	@$(BIN)/hilum train --help
+
 train-default: $(VENV)/.train  ## Train the bundled release again from the films in HILUM_TRAINING_DATA
 	$(BIN)/hilum train default --release models/default --trusted-keys models/trusted-keys.txt
 
 bench: $(VENV)/.test  ## Measure a prediction, the start and the memory; results go to docs/benchmarks/
 	$(BIN)/python -m bench.inference
 	$(BIN)/python -m bench.reading_room
+
+rivals: $(VENV)/bin/python  ## Install the servers that bench-inference measures ours beside (each in an environment of its own)
+	@for name in bentoml ray kserve; do echo "Installing $$name"; $(PYTHON) -m venv .venv-rivals/$$name \
+	  && .venv-rivals/$$name/bin/pip --disable-pip-version-check install --quiet -r requirements/rivals-$$name.txt || exit 1; done
+
+bench-inference: $(VENV)/.test rivals  ## Measure inference beside bare ONNX Runtime, BentoML, Ray Serve and KServe (20 minutes)
+	$(BIN)/python -m bench.rivals
+
+bench-training: $(VENV)/.test  ## Measure the store of frames, the input pipeline and the evaluation
+	$(BIN)/python -m bench.training_data
+	$(BIN)/python -m bench.training_input
+	$(BIN)/python -m bench.evaluation
+
+fuzz: $(VENV)/.test  ## Send 10,000 mutated requests, bombs and floods to a real inference process
+	$(BIN)/python -m bench.fuzz
 
 soak: $(VENV)/.test  ## Send 20,000 mixed films through inference; its memory may grow by under 2 % (hours on a busy machine)
 	$(BIN)/python -m bench.soak
@@ -54,7 +73,7 @@ kill-loop: $(VENV)/.test  ## Kill the running process 200 times and compare what
 	HILUM_KILLS=200 $(BIN)/python -m pytest tests/e2e/test_kill_loop.py -s
 
 lock: $(VENV)/.dev  ## Compile requirements/*.in to pinned requirements/*.txt
-	cd requirements && for set in serve serve-gpu serve-openvino train test dev infra; do \
+	cd requirements && for set in serve serve-gpu serve-openvino train test dev infra rivals-bentoml rivals-ray rivals-kserve; do \
 	  ../$(BIN)/pip-compile --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links \
 	    --no-emit-trusted-host $$set.in --output-file $$set.txt || exit 1; done
 

@@ -1,0 +1,1 @@
+"""Hilum's inference service beside other Python model servers: `make bench-inference`."""
