@@ -20,6 +20,8 @@ UNKNOWN = -1
 # In Film.labels: a reader or a text was uncertain.
 UNCERTAIN = -1
 VERSION = 1
+# Of a film's fields: those that say where it was found, and those that the digest sorts by.
+NO_FACTS = frozenset({"name", "path", "source", "table", "row"})
 Labels = npt.NDArray[np.int8]
 Targets = npt.NDArray[np.float32]
 
@@ -35,7 +37,8 @@ class Film:
     `labels` holds 1 (present), 0 (absent), -1 (uncertain) or None (unknown) per finding, in the manifest's order.
     `patient` is unique across sources ("nih:61", "kermany:person:447"). `age` is in years, None where not known.
     `view` is PA, AP, LATERAL or None, `sex` F, M or None. `device` is the scanner; `devices` is 1 where tubes, lines or
-    pacemakers are seen, 0 where not. `weight` is how much the film counts in the loss.
+    pacemakers are seen, 0 where not. `weight` is how much the film counts in the loss. `table` and `row` are where the
+    source tells of it; they and `path` are no part of the data's version.
     """
 
     name: str
@@ -52,6 +55,8 @@ class Film:
     device: str | None = None
     devices: int | None = None
     weight: float = 1.0
+    table: str = ""
+    row: int | None = None
 
 
 @dataclass(frozen=True)
@@ -137,7 +142,7 @@ class Manifest:
         if not left_out:
             return self
         gone = {(film.source, film.name) for film, _ in left_out}
-        more = tuple(LeftOut(film.source, film.name, reason) for film, reason in left_out)
+        more = tuple(LeftOut(film.source, film.name, reason, film.table, film.row) for film, reason in left_out)
         rest = tuple(film for film in self.films if (film.source, film.name) not in gone)
         made = replace(self, films=rest, left_out=(*self.left_out, *more))
         refuse_too_many(made.faults, len(made.films), limit)
@@ -145,7 +150,7 @@ class Manifest:
 
 
 def _facts(film: Film) -> dict[str, Any]:
-    facts = {name: value for name, value in vars(film).items() if name not in ("name", "path", "source")}
+    facts = {name: value for name, value in vars(film).items() if name not in NO_FACTS}
     return {name: value for name, value in sorted(facts.items()) if value is not None}
 
 

@@ -1,8 +1,8 @@
 """A manifest as one Parquet file, to be read by anything that knows Parquet.
 
-Columns: film, path, sha256, source, patient, study, site, device, devices, view, sex, age, weight, then one nullable
-int8 column per finding (1 present, 0 absent, -1 uncertain, null unknown). The schema's metadata holds the version, the
-findings in order, the digest, and as JSON what was left out, masked, and found to give labels away.
+Columns: film, path, sha256, source, patient, study, site, device, devices, view, sex, age, weight, table, row, then one
+nullable int8 column per finding (1 present, 0 absent, -1 uncertain, null unknown). The schema's metadata holds the
+version, the findings in order, the digest, and as JSON what was left out, masked, and found to give labels away.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ FACTS = pa.schema(
         pa.field("devices", pa.int8()),
         pa.field("age", pa.int16()),
         pa.field("weight", pa.float32(), nullable=False),
+        pa.field("table", pa.string(), nullable=False),
+        pa.field("row", pa.int32()),
     ]
 )
 _PREFIX = "hilum."

@@ -90,7 +90,7 @@ def notes(manifest: Manifest) -> tuple[str, ...]:
     """What a person should know before training: films left out, labels masked, findings given away."""
     said = []
     if faults := manifest.faults:
-        said.append(f"{len(faults)} films left out because of a fault, the first: {faults[0]}")
+        said.append(f"left out because of a fault: {len(faults)}, the first: {faults[0]}")
     if chosen := len(manifest.left_out) - len(faults):
-        said.append(f"{chosen} films left out by choice (laterals, copies of a film of the same patient)")
+        said.append(f"left out by choice: {chosen} (laterals, copies of a film of the same patient)")
     return (*said, *map(str, manifest.masked), *map(str, manifest.shortcuts))

@@ -82,7 +82,7 @@ def _look(place: Place, drafts: list[Draft], tick: Tick) -> Iterator[Draft | Lef
             path = place.fetch(draft.file)
             if not path.stat().st_size:
                 return LeftOut(film.source, film.name, f"{draft.file} is empty", draft.table, draft.row)
-            return replace(draft, film=replace(film, path=path, sha256=sha256(path)))
+            return replace(draft, film=replace(film, path=path, sha256=sha256(path), table=draft.table, row=draft.row))
         except OSError as error:
             reason = f"{draft.file} can't be read: {error.strerror or error}"
             return LeftOut(film.source, film.name, reason, draft.table, draft.row)

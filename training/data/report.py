@@ -133,7 +133,7 @@ def _samples(part: SplitPart, findings: Sequence[str]) -> list[tuple[str, list[S
 def _shown(part: SplitPart, row: int, findings: Sequence[str] = ()) -> Shown:
     film = part.films[row]
     present = [name for name, label in zip(findings, film.labels, strict=False) if label == 1]
-    facts = (film.source, film.view, film.sex, f"{film.age} y" if film.age is not None else None)
+    facts = (film.source, film.view, film.sex, f"{film.age}\u00a0y" if film.age is not None else None)
     return Shown(figures.film_url(part.frames[row]), ", ".join(filter(None, facts)), ", ".join(present))
 
 

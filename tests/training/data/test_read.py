@@ -57,8 +57,8 @@ def test_a_corrupt_film_is_left_out_when_it_is_decoded_and_training_goes_on(tmp_
     for _ in range(2):  # The second time the store remembers it.
         prepared = prepare(recipe, tmp_path, tmp_path / "store")
         assert len(prepared.manifest.films) == 11
-        assert "1 films left out because of a fault" in prepared.notes[0]
-        assert "00001502_000.jpg: cannot be decoded" in prepared.notes[0]
+        assert "left out because of a fault: 1" in prepared.notes[0]
+        assert "row 4: 00001502_000: 00001502_000.jpg: cannot be decoded" in prepared.notes[0]
     with pytest.raises(BadData, match=r"1 of 12 films \(8\.3%\)"):
         prepare(recipe.changed(data__left_out_share=0.01), tmp_path, tmp_path / "store")
 
