@@ -83,7 +83,11 @@ class Waits(_Part):
 
 
 class TriagePlan(_Part):
-    """The whole plan. `critical_share` of the studies show an acute finding; None: as many as among the scored films."""
+    """The whole plan. `critical_share` of the studies show an acute finding; None: as many as of the scored films.
+
+    Studies that come in the `days` between warm-up and cool-down are counted: before, the room is not yet as busy as it
+    will be; after, nobody comes who could overtake.
+    """
 
     name: str = Field(default="triage", pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
     arrivals: Arrivals = Arrivals()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +58,11 @@ def replicate(plan: TriagePlan, pool: studies.Pool, at: Setting, seed: int) -> d
     counted = (moments >= start) & (moments < start + plan.days * DAY)
     due = studies.due_keys(day, plan.policy())
     due_waits = np.array([key[0] for key in due]) - moments
-    keys = {FIRST_COME: studies.arrival_keys(day), HILUM: due, UNCAPPED: studies.rank_keys(day)}
+    keys: dict[str, Sequence[Sequence[float]]] = {
+        FIRST_COME: studies.arrival_keys(day),
+        HILUM: due,
+        UNCAPPED: studies.rank_keys(day),
+    }
     waits = {name: serve(moments, day.minutes, keys[name], at.roster)[counted] for name in ORDERS}
     critical, missed = day.critical[counted], day.missed[counted]
     return {
@@ -70,7 +74,7 @@ def replicate(plan: TriagePlan, pool: studies.Pool, at: Setting, seed: int) -> d
 
 
 def _figures(waits: Array, critical: studies.Mask, missed: studies.Mask, due: Array) -> dict[str, float]:
-    def of(values: Array, how: Callable[[Array], Any]) -> float:
+    def of(values: npt.NDArray[Any], how: Callable[[npt.NDArray[Any]], Any]) -> float:
         return float(how(values)) if len(values) else float("nan")
 
     caught = critical & ~missed

@@ -46,7 +46,7 @@ class Day:
     @property
     def missed(self) -> Mask:
         """Truly critical studies that are not in the critical band."""
-        return self.critical & np.array([u.band is not Band.CRITICAL for u in self.urgencies], dtype=bool)
+        return np.asarray(self.critical & [u.band is not Band.CRITICAL for u in self.urgencies], dtype=bool)
 
 
 def pool_of(scored: Scored, critical_margin: float) -> Pool:
