@@ -22,6 +22,7 @@ from services.inference.api.bodies import (
 )
 from services.inference.api.examples import EXAMPLES
 from services.inference.api.leaving import unless_left
+from services.inference.heat import LABEL
 from services.inference.scorer import NotScorable, Scorer
 from services.inference.serving import ClientDep, ScorerDep, Serving, ServingDep
 
@@ -92,7 +93,7 @@ def _json(answer: Prediction | StudyPrediction) -> Response:
     openapi_extra=FILM_FORM,
     response_class=Response,
     responses={
-        200: {"content": {"image/png": {}}, "description": "RGBA, 256 x 256, for the whole frame"},
+        200: {"content": {"image/png": {}}, "description": f"RGBA, 256 x 256, for the whole frame: {LABEL}"},
         **FILM_PROBLEMS,
         **documented(_404="not a finding of the release", _409="another release is served"),
     },
@@ -105,7 +106,8 @@ async def heat(
     finding: Annotated[str, Query(description="A finding of the release.", examples=["Effusion"])],
     release: Annotated[str, Query(description="Digest of the release whose answer is explained.")],
 ) -> Response:
-    """Where in the film a finding's score comes from: to be stretched over the whole frame, transparent where nothing
+    """How much each place of the film speaks for a finding: influence, not location. To be stretched over the whole
+    frame, transparent where nothing
     speaks for the finding. 409 where another release than `release` is served: its map would explain another answer.
     """
     if release != scorer.release.digest:
@@ -117,7 +119,7 @@ async def heat(
     data = await film_of_form(request)
     async with unless_left(request):
         done = await serving.explain(data, finding, client=client)
-    return Response(done.result, media_type="image/png")
+    return Response(done.result, media_type="image/png", headers={"Hilum-Explanation": LABEL})
 
 
 @router.get("/model", summary="The release that is served")

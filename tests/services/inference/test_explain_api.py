@@ -20,6 +20,7 @@ def heat(client: TestClient, release: Release, finding: str, film: bytes) -> np.
     answer = client.post("/v1/explain", params=query, files={"file": film})
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "image/png"
+    assert answer.headers["hilum-explanation"] == "influence, not location"
     with Image.open(BytesIO(answer.content)) as image:
         assert (image.mode, image.size) == ("RGBA", (256, 256))
         return np.asarray(image)
