@@ -33,7 +33,7 @@ def test_a_file_of_timms_own_names_is_taken_by_name_and_positions_are_resampled(
 
 
 def test_weights_that_are_not_there_or_do_not_fit_are_refused_with_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(NoWeights, match="network.weights"):
+    with pytest.raises(NoWeights, match=r"network\.weights"):
         imagenet_weights("densenet121")
     with pytest.raises(NoWeights, match="is not a file"):
         weights_file("densenet121", str(tmp_path / "none.pt"), 0)
