@@ -1,4 +1,4 @@
-"""From trained networks to a signed release in a folder: export, calibrate, evaluate, write."""
+"""From trained networks to a signed release in a folder, step by step; the steps stand in modules of their own."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,46 +16,38 @@ import numpy.typing as npt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image
 
-from hilum.imaging.preprocess import preprocess
-from hilum.release import DomainSpec, FindingSpec, InputSpec, Release, Variant, write_release
+from hilum.release import BadRelease, DomainSpec, Release, Variant, write_release
 from hilum.release import domain as domain_statistics
+from hilum.release import reference as reference_statistics
 from hilum.release.pose import SIDE
 from hilum.release.signing import new_key, public_text, read_key
-from hilum.triage import is_acute
 from training.config import Recipe
-from training.data.manifest import Film, label_matrix, patients_of
-from training.data.split import SPLITS
-from training.data.store import Store, decode
-from training.evaluate.report import Scored, evaluate
-from training.evaluate.scores import Scores, open_session, run, score
+from training.data.manifest import patients_of
+from training.data.store import decode
+from training.evaluate.film_set import Scored
+from training.evaluate.scores import Scores, open_session, score
 from training.network.film_net import Ensemble
-from training.release.calibrate import calibrate, critical_margin, criticality, probabilities_of
+from training.release.candidates import HELD, Candidate, Tick, input_spec, make_fp32, make_other
 from training.release.card import write_card
 from training.release.domain import Domain, Frames, fit_domain, try_outsiders
-from training.release.export import export
+from training.release.evidence import evaluate_locked, golden_of, openvino_of, parity_films, parity_of, score_locked
+from training.release.groups import chest_groups, refusals, refused_of
+from training.release.judge import RefusedVariant
+from training.release.parts import Origin, Part, calibration_mask, calibration_source, counts, golden_film, sample
 from training.release.pose import shrunk
+from training.release.reference import fit_reference
+from training.release.speed import measure
 
-MODEL, DOMAIN, GOLDEN = "model.fp32.onnx", "domain.npz", "golden.png"
-ALARM_BUDGET = 0.10
+__all__ = ["Origin", "Part", "build", "signing_key", "trust"]
+
+DOMAIN, GOLDEN, REFERENCE, EVALUATION, CARD = (
+    "domain.npz",
+    "golden.png",
+    "reference.npz",
+    "evaluation.json",
+    "MODEL_CARD.md",
+)
 KEY_SETTING = "HILUM_SIGNING_KEY"
-
-
-@dataclass(frozen=True)
-class Part:
-    """One split: its films and their frames (N, H, W)."""
-
-    films: Sequence[Film]
-    frames: Store
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a release comes from; no path of any machine."""
-
-    run: str
-    commit: str
-    created: str
-    data_digest: str
 
 
 def signing_key() -> Ed25519PrivateKey:
@@ -71,167 +62,195 @@ def trust(key: Ed25519PrivateKey, trusted_keys: Path) -> None:
     trusted_keys.write_text(text + public_text(key) + "\n", encoding="utf-8")
 
 
-def golden_film(parts: dict[str, Part]) -> Film:
-    """A Kermany film (CC BY 4.0) of a locked patient where there is one, else any film."""
-    films = [film for name in reversed(SPLITS) for film in parts[name].films]
-    kermany = [film for film in films if film.source == "kermany" and 1 in film.labels]
-    return (kermany or films)[0]
+def _nothing(stage: str, count: int) -> None:
+    """No progress is shown."""
 
 
-def _critical_films(specs: tuple[FindingSpec, ...], margin: float, logits: Any) -> Any:
-    return criticality(specs, probabilities_of(specs, logits)) >= margin
+@dataclass
+class _Build:
+    """What the steps share. `refused` holds the reason why a precision that was asked for is not in the release."""
 
+    folder: Path
+    recipe: Recipe
+    network: Ensemble
+    findings: tuple[str, ...]
+    parts: Mapping[str, Part]
+    tick: Tick
+    say: Callable[[str], None]
+    refused: dict[str, str] = field(default_factory=dict)
 
-def _acute(films: Sequence[Film], findings: Sequence[str]) -> npt.NDArray[np.bool_]:
-    acute = np.array([is_acute(name) for name in findings], dtype=bool)
-    return np.asarray((label_matrix(films)[:, acute] == 1).any(axis=1))
+    @property
+    def held_films(self) -> list[Any]:
+        """Calibration films, then validation films."""
+        return [film for name in HELD for film in self.parts[name].films]
 
+    def candidates(self) -> list[Candidate]:
+        """Every precision that the recipe asks for and that is good enough, fp32 first."""
+        fp32, graph = make_fp32(self.recipe, self.network, self.findings, self.parts, self.folder, self.tick)
+        kept = [fp32]
+        for precision in self.recipe.export.precisions:
+            if precision == "fp32":
+                continue
+            try:
+                kept.append(make_other(precision, self.recipe, graph, fp32, self.parts, self.tick))
+            except RefusedVariant as error:
+                self.refused[precision] = str(error)
+                self.say(str(error))
+        return kept
 
-def chest_groups(scored: Scored, margin: float) -> dict[str, npt.NDArray[np.bool_]]:
-    """Masks (N,) of the groups of chest films whose refusals are counted apart."""
-    films = scored.films
-    rows = {
-        "NIH": [f.source == "nih" for f in films],
-        "NIH, AP": [f.view == "AP" for f in films],
-        "NIH, under 18": [f.age is not None and f.age < 18 for f in films],
-        "positive for an acute finding": _acute(films, [spec.name for spec in scored.specs]),
-        "critical by rule": _critical_films(scored.specs, margin, scored.logits),
-        "Kermany": [f.source == "kermany" for f in films],
-    }
-    return {name: np.asarray(row, dtype=bool) for name, row in rows.items()}
+    def domain(self, fp32: Candidate) -> Domain:
+        """The out-of-domain check, fitted on training films with a threshold from held-out ones, and its file."""
+        films, evaluation = self.held_films, self.recipe.evaluation
+        _, frames = sample(self.parts["train"], evaluation.domain_films)
+        tick = self.tick
+        trained = score(
+            open_session(fp32.path), frames, input_spec(self.recipe), tick=lambda count: tick("train", count)
+        )
+        fitted = fit_domain(
+            trained.embeddings,
+            fp32.scores.embeddings,
+            patients_of(films),
+            chest_groups(Scored(films, fp32.reading.specs, fp32.scores.logits), fp32.reading.margin),
+            (evaluation.domain_false_refusal, evaluation.domain_group_refusal),
+            evaluation.domain_components,
+            evaluation.bootstrap_draws,
+            Frames.of(self.parts["train"].frames, [self.parts[name].frames for name in HELD]),
+        )
+        domain_statistics.write(fitted.statistics, self.folder / DOMAIN)
+        return fitted
 
+    def domain_report(self, fp32: Candidate, domain: Domain, locked: Scores) -> dict[str, Any]:
+        """What the check refuses: images that are no chest film, and, wrongly, chest films of each group."""
+        margin, specs = fp32.reading.margin, fp32.reading.specs
+        held = Scored(self.held_films, specs, fp32.scores.logits)
+        small = np.concatenate([shrunk(self.parts[name].frames, SIDE) for name in HELD])
+        part = self.parts["locked"]
+        judged = Scored(part.films, specs, locked.logits)
+        return {
+            "threshold": domain.threshold,
+            "false_refusal": domain.false_refusal.model_dump(),
+            "outsiders": try_outsiders(open_session(fp32.path), input_spec(self.recipe), domain),
+            "chest_films": refusals(refused_of(domain, fp32.scores.embeddings, small), chest_groups(held, margin)),
+            "locked_chest_films": refusals(
+                refused_of(domain, locked.embeddings, shrunk(part.frames, SIDE)), chest_groups(judged, margin)
+            ),
+        }
 
-def refusals(
-    domain: Domain,
-    embeddings: npt.NDArray[np.float32],
-    films: npt.NDArray[np.float32],
-    groups: dict[str, npt.NDArray[np.bool_]],
-) -> dict[str, dict[str, int]]:
-    """Chest films (N, 1, H, W) per group, and how many of them are wrongly refused."""
-    refused = domain.refused(embeddings, films)
-    return {name: {"films": int(m.sum()), "refused": int((refused & m).sum())} for name, m in groups.items()}
+    def reference(self, fp32: Candidate, domain: Domain) -> None:
+        """The file that drift is judged against."""
+        frames = [self.parts[name].frames for name in HELD]
+        fitted = fit_reference(self.held_films, frames, fp32.scores.embeddings, fp32.reading, domain.statistics)
+        reference_statistics.write(fitted, self.folder / REFERENCE)
+
+    def golden(self) -> npt.NDArray[np.uint8]:
+        """The built-in film (H, W), and its file."""
+        grey = (decode(golden_film(self.parts).path) * 255).round().astype(np.uint8)
+        Image.fromarray(grey).save(self.folder / GOLDEN, optimize=True)
+        return grey
+
+    def variant(self, candidate: Candidate, domain: Domain, grey: npt.NDArray[np.uint8]) -> Variant:
+        """A candidate's entry in the manifest, and its OpenVINO form where the recipe wants one."""
+        spec = input_spec(self.recipe)
+        films = parity_films(self.parts, spec)
+        small = np.concatenate([shrunk(self.parts[name].frames, SIDE) for name in HELD])
+        share = float(refused_of(domain, candidate.scores.embeddings, small).mean())
+        interval = domain.false_refusal
+        if candidate.precision != "fp32":
+            interval = interval.model_copy(
+                update={"value": share, "low": min(share, interval.low), "high": max(share, interval.high)}
+            )
+        return Variant(
+            file=candidate.path.name,
+            precision=candidate.precision,
+            findings=candidate.reading.specs,
+            critical_margin=candidate.reading.margin,
+            alarm_budget=self.recipe.evaluation.alarm_budget,
+            domain=DomainSpec(file=DOMAIN, threshold=domain.threshold, false_refusal=interval),
+            golden=golden_of(candidate, grey, spec),
+            parity=parity_of(candidate, self.network, films),
+            fidelity=candidate.fidelity,
+            speed=measure(candidate.path, films[:16]),
+            openvino=openvino_of(candidate, films) if self.recipe.export.openvino else None,
+        )
 
 
 def build(
     recipe: Recipe,
     network: Ensemble,
     findings: tuple[str, ...],
-    parts: dict[str, Part],
+    parts: Mapping[str, Part],
     origin: Origin,
     key: Ed25519PrivateKey,
     target: Path,
-    tick: Callable[[str, int], None] = lambda stage, count: None,
+    tick: Tick = _nothing,
+    say: Callable[[str], None] = print,
 ) -> Release:
-    """Write the release to `target` in one move, replacing what is there. Each ONNX file is evaluated once."""
+    """Write the release to `target` in one move, replacing what is there.
+
+    `tick(stage, films)` tells of progress; `say` gets the reason for each precision that is refused. Raises
+    BadRelease, among others where the disk is full: then nothing of the release is left, and what was there stays.
+    """
+    calibration_mask(recipe, parts["calibration"].films)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        folder = Path(scratch) / "release"
-        folder.mkdir()
-        release = _fill(folder, recipe, network, findings, parts, origin, key, tick)
-        if target.exists():
-            shutil.rmtree(target)
-        folder.rename(target)
+    try:
+        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+            folder = Path(scratch) / "release"
+            folder.mkdir()
+            steps = _Build(folder, recipe, network, findings, parts, tick, say)
+            release = _fill(steps, origin, key)
+            _exchange(folder, target, Path(scratch) / "before")
+    except OSError as error:
+        raise BadRelease(f"the release can't be written to {target.name}: {error.strerror or error}") from error
     return Release(target, release.manifest, release.digest, release.signed_by)
 
 
-def _fill(
-    folder: Path,
-    recipe: Recipe,
-    network: Ensemble,
-    findings: tuple[str, ...],
-    parts: dict[str, Part],
-    origin: Origin,
-    key: Ed25519PrivateKey,
-    tick: Callable[[str, int], None],
-) -> Release:
-    spec = InputSpec(height=recipe.data.input_size, width=recipe.data.input_size)
-    export(network, findings, spec, folder / MODEL)
-    session = open_session(folder / MODEL)
-    scores: dict[str, Scores] = {}
-    for name, part in parts.items():
-        # Of the training films only the embeddings are needed, and a sample of them says as much.
-        frames = _sample(part.frames, recipe.evaluation.domain_films) if name == "train" else part.frames
-        scores[name] = score(session, frames, spec, tick=lambda count, n=name: tick(n, count))  # type: ignore[misc]
+def _exchange(folder: Path, target: Path, before: Path) -> None:
+    """Put `folder` in the place of `target`; what was there stays whole until the new one is complete."""
+    if target.exists():
+        target.rename(before)
+    try:
+        folder.rename(target)
+    except OSError:
+        if before.exists():
+            before.rename(target)
+        raise
+    shutil.rmtree(before, ignore_errors=True)
 
-    held = parts["calibration"]
-    calibration = scores["calibration"]
-    adults = np.array([film.source == "nih" for film in held.films])
-    # Kermany's films never enter a threshold: the operating points are those of adult NIH films.
-    specs = calibrate(
-        findings,
-        calibration.logits[adults],
-        label_matrix(held.films)[adults],
-        patients_of(held.films)[adults],
-        recipe.evaluation.bootstrap_draws,
-        7,
-    )
-    margin = critical_margin(specs, probabilities_of(specs, calibration.logits[adults]), ALARM_BUDGET)
 
-    unseen = [*held.films, *parts["validation"].films]
-    unseen_embeddings = np.concatenate([calibration.embeddings, scores["validation"].embeddings])
-    unseen_logits = np.concatenate([calibration.logits, scores["validation"].logits])
-    unseen_groups = chest_groups(Scored(unseen, specs, unseen_logits), margin)
-    frames = Frames.of(parts["train"].frames, [held.frames, parts["validation"].frames])
-    domain = fit_domain(
-        scores["train"].embeddings,
-        unseen_embeddings,
-        patients_of(unseen),
-        unseen_groups,
-        (recipe.evaluation.domain_false_refusal, recipe.evaluation.domain_group_refusal),
-        recipe.evaluation.domain_components,
-        recipe.evaluation.bootstrap_draws,
-        frames,
-    )
-    domain_statistics.write(domain.statistics, folder / DOMAIN)
+def _fill(steps: _Build, origin: Origin, key: Ed25519PrivateKey) -> Release:
+    recipe, parts = steps.recipe, steps.parts
+    candidates = steps.candidates()
+    fp32 = candidates[0]
+    domain = steps.domain(fp32)
+    steps.reference(fp32, domain)
+    grey = steps.golden()
 
-    locked = parts["locked"]
-    tick("evaluate", 0)
-    judged = Scored(locked.films, specs, scores["locked"].logits)
-    report = evaluate(judged, findings, recipe.evaluation.bootstrap_draws)
-    locked_groups = chest_groups(judged, margin)
-    report["critical"] = {
-        "margin": margin,
-        "alarm_budget": ALARM_BUDGET,
-        "share_of_locked_nih_films": round(float(locked_groups["critical by rule"][locked_groups["NIH"]].mean()), 4),
+    steps.tick("evaluate", 0)
+    locked = {c.precision: score_locked(c, recipe, parts["locked"], steps.tick) for c in candidates}
+    reports = {c.precision: evaluate_locked(c, locked[c.precision], parts["locked"], recipe) for c in candidates}
+    variants = [steps.variant(candidate, domain, grey) for candidate in candidates]
+
+    report = reports.pop("fp32")
+    source = calibration_source(recipe)
+    judged = Scored(parts["locked"].films, fp32.reading.specs, locked["fp32"].logits)
+    alarms = judged.where(lambda film: film.source == source).criticality >= fp32.reading.margin
+    report |= {
+        "critical": {
+            "margin": fp32.reading.margin,
+            "alarm_budget": recipe.evaluation.alarm_budget,
+            "source": source,
+            "share_of_locked_films": round(float(alarms.mean()), 4) if len(alarms) else None,
+        },
+        "domain": steps.domain_report(fp32, domain, locked["fp32"]),
+        "variants": reports,
+        "refused_variants": steps.refused,
+        "recipe": recipe.model_dump(mode="json"),
     }
-    report["domain"] = {
-        "threshold": domain.threshold,
-        "false_refusal": domain.false_refusal.model_dump(),
-        "outsiders": try_outsiders(session, spec, domain),
-        "chest_films": refusals(domain, unseen_embeddings, frames.held_out[:, np.newaxis], unseen_groups),
-        "locked_chest_films": refusals(
-            domain, scores["locked"].embeddings, shrunk(locked.frames, SIDE)[:, np.newaxis], locked_groups
-        ),
-    }
-    report["recipe"] = recipe.model_dump(mode="json")
-    (folder / "evaluation.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-
-    film = golden_film(parts)
-    grey = (decode(film.path) * 255).round().astype(np.uint8)
-    Image.fromarray(grey).save(folder / GOLDEN, optimize=True)
-    golden_logits = run(session, [preprocess(grey.astype(np.float32) / np.float32(255), spec)]).logits
-    golden = dict(zip(findings, map(float, probabilities_of(specs, golden_logits)[0]), strict=True))
-    splits = {name: _counts(part.films) for name, part in parts.items()}
-    licence = "CC BY 4.0" if film.source == "kermany" else "NIH Clinical Center, no restriction"
-    card = write_card(
-        recipe,
-        findings,
-        [s.name for s in specs if not s.established],
-        splits,
-        origin.data_digest,
-        f"film `{film.name}` of {film.source} ({licence}), a {'locked' if film in locked.films else 'held'} patient's",
-        report,
-    )
-    (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
-    variant = Variant(
-        file=MODEL,
-        precision="fp32",
-        findings=specs,
-        critical_margin=margin,
-        alarm_budget=ALARM_BUDGET,
-        domain=DomainSpec(file=DOMAIN, threshold=domain.threshold, false_refusal=domain.false_refusal),
-        golden=golden,
-    )
+    (steps.folder / EVALUATION).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    sizes = {v.file: (steps.folder / v.file).stat().st_size for v in variants}
+    splits = {name: counts(part.films) for name, part in parts.items()}
+    card = write_card(recipe, origin, splits, golden_film(parts), variants, sizes, report)
+    (steps.folder / CARD).write_text(card, encoding="utf-8")
     draft: dict[str, object] = {
         "name": recipe.name,
         "version": recipe.version,
@@ -239,18 +258,9 @@ def _fill(
         "commit": origin.commit,
         "run": origin.run,
         "training_data_digest": origin.data_digest,
-        "findings": findings,
-        "input": spec.model_dump(mode="json"),
-        "variants": [variant.model_dump(mode="json")],
+        "findings": steps.findings,
+        "input": input_spec(recipe).model_dump(mode="json"),
+        "variants": [variant.model_dump(mode="json") for variant in variants],
+        "reference": REFERENCE,
     }
-    return write_release(folder, draft, key)
-
-
-def _sample(frames: Store, count: int) -> Store:
-    chosen = np.random.default_rng(0).permutation(len(frames))[:count]
-    return np.asarray(frames[np.sort(chosen)])
-
-
-def _counts(films: Sequence[Film]) -> dict[str, tuple[int, int]]:
-    count = Counter(film.source for film in films)
-    return {s: (n, len({f.patient for f in films if f.source == s})) for s, n in count.items()}
+    return write_release(steps.folder, draft, key)
