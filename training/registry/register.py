@@ -19,7 +19,7 @@ from hilum.release.signing import SIGNATURE_FILE
 from training.registry.errors import NotRegistered
 from training.registry.fetch import download
 from training.registry.tags import FOLDER, card_of, tags_of
-from training.registry.versions import StoredVersion, find, versions
+from training.registry.versions import StoredVersion, versions
 from training.tracking.place import Place, experiment
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _name(client: MlflowClient, release: Release, run_id: str, source: str, more
         if first.digest != release.digest:
             raise NotRegistered(f"{name} {first.version} was registered meanwhile with another content")
         return Registered(first, new=False)
-    return Registered(find(client, name, release.manifest.version), new=True)
+    return Registered(first, new=True)
 
 
 def _first(client: MlflowClient, name: str) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import csv
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from hilum.clients.base import Refused, Unavailable, over_network
 from hilum.clients.feedback import FeedbackClient
+from hilum.release import Release
 from hilum.wire import ReadOut
 from training.data.manifest import BadData
 
@@ -114,3 +115,10 @@ def _labels(path: Path, number: int, row: dict[str, str | None]) -> dict[str, in
             raise BadData(f"{path.name}, row {number}: '{name}' is '{text}', not 1, 0, -1 or blank")
         labels[name] = VALUES[text.strip()]
     return labels
+
+
+def new_reads(reads: list[FilmRead], base: Release) -> list[FilmRead]:
+    """Reads that came since `base` was made; those without a time count as new (the export was made with `since`)."""
+    made = datetime.fromisoformat(base.manifest.created)
+    made = made if made.tzinfo else made.replace(tzinfo=UTC)
+    return [read for read in reads if read.received_at is None or read.received_at >= made]

@@ -6,7 +6,6 @@ import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from training.evaluate import locked
 from training.pipeline import RunPaths, train
 from training.registry import make_candidate, register
 from training.retrain.judge import Judgement, check_split, judge, scored
-from training.retrain.reads import FilmRead, load_reads
+from training.retrain.reads import load_reads, new_reads
 from training.retrain.source import Staged, stage
 from training.tracking import JournalTracker, Place, tracked
 from training.tracking.place import client
@@ -110,13 +109,6 @@ def retrain(wanted: Wanted, where: Place, console: Console) -> Outcome:
         make_candidate(made, done.version, None)
     sentence = f"{title} is registered, number {done.version.number}{', and the candidate' if wanted.candidate else ''}"
     return _told(wanted, Outcome(REGISTERED, f"{sentence}: {judgement.reason}", report))
-
-
-def new_reads(reads: list[FilmRead], base: Release) -> list[FilmRead]:
-    """Reads that came since `base` was made; those without a time count as new (the export was made with `since`)."""
-    made = datetime.fromisoformat(base.manifest.created)
-    made = made if made.tzinfo else made.replace(tzinfo=UTC)
-    return [read for read in reads if read.received_at is None or read.received_at >= made]
 
 
 def extended(recipe: Recipe, staged: Staged, warm_start: Path | None) -> Recipe:
