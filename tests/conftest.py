@@ -73,3 +73,11 @@ def s3(s3_server: SeaweedServer, aws_keys: None) -> Iterator[S3]:
     bucket = s3_server.create_bucket()
     yield S3(s3_server.endpoint, bucket)
     s3_server.remove_bucket(bucket)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def locked_uses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Uses of locked films in tests are written to a ledger of their own, never to the repository's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HILUM_LOCKED_USES", str(tmp_path_factory.mktemp("ledger") / "locked-uses.jsonl"))
+        yield

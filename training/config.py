@@ -178,7 +178,10 @@ class Search(_Part):
 
 
 class Evaluation(_Part):
-    """Bootstrap draws and the out-of-domain check's settings."""
+    """Bootstrap draws and the out-of-domain check's settings.
+
+    `calibration_source`: whose films set calibration and operating points; default: the first source.
+    """
 
     bootstrap_draws: int = Field(default=1000, ge=10)
     domain_films: int = Field(default=3000, ge=1)
@@ -186,6 +189,7 @@ class Evaluation(_Part):
     domain_false_refusal: Share = 0.005
     domain_group_refusal: Share = 0.02
     alarm_budget: Share = 0.10
+    calibration_source: str | None = None
 
 
 class Export(_Part):

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from hilum.release import InputSpec
 from training.network.film_net import Ensemble
+from training.release.graph import optimise
 
 OPSET = 18
 # Tensors below this size (biases, scales) stay fp32: they cost nothing.
@@ -37,8 +38,16 @@ def halve_weights(model: onnx.ModelProto) -> None:
     model.graph.node.extend(casts + nodes)
 
 
-def export(network: Ensemble, findings: tuple[str, ...], spec: InputSpec, path: Path) -> None:
-    """Write `network` to `path`: input `film`, outputs `logits`, `activation`, `embedding`, dynamic batch."""
+def round_weights(model: onnx.ModelProto) -> None:
+    """Give large weights the values that `halve_weights` stores: every precision comes from the same network."""
+    for tensor in model.graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT and np.prod(tensor.dims) >= _SMALL:
+            rounded = numpy_helper.to_array(tensor).astype(np.float16).astype(np.float32)
+            tensor.CopyFrom(numpy_helper.from_array(rounded, tensor.name))
+
+
+def trace(network: Ensemble, spec: InputSpec) -> onnx.ModelProto:
+    """`network` as an optimised fp32 graph: `film` in, `logits`, `activation`, `embedding` out, dynamic batch."""
     network.eval()
     stream = io.BytesIO()
     with warnings.catch_warnings():
@@ -54,8 +63,27 @@ def export(network: Ensemble, findings: tuple[str, ...], spec: InputSpec, path: 
             opset_version=OPSET,
             dynamo=False,
         )
-    model = onnx.load_from_string(stream.getvalue())
-    halve_weights(model)
+    return optimise(onnx.load_from_string(stream.getvalue()))
+
+
+def save(model: onnx.ModelProto, findings: tuple[str, ...], spec: InputSpec, path: Path) -> None:
+    """Check `model` and write it to `path` with the findings and the preprocessing in its metadata."""
     helper.set_model_props(model, {"findings": json.dumps(findings), "input": json.dumps(spec.model_dump(mode="json"))})
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, str(path))
+
+
+def export(
+    network: Ensemble, findings: tuple[str, ...], spec: InputSpec, path: Path, half_weights: bool = True
+) -> onnx.ModelProto:
+    """Write `network` to `path` and return its graph with plain fp32 weights, which other precisions start from."""
+    plain = trace(network, spec)
+    if not half_weights:
+        save(plain, findings, spec, path)
+        return plain
+    round_weights(plain)
+    stored = onnx.ModelProto()
+    stored.CopyFrom(plain)
+    halve_weights(stored)
+    save(stored, findings, spec, path)
+    return plain
