@@ -59,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.explain", description=__doc__)
     parser.add_argument("--release", type=Path, default=ROOT / "models" / "default")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--films", type=int, default=8, help="films per finding, at most")
+    parser.add_argument("--films", type=int, default=8, help="films per finding, at most; 0: the cost alone")
     parser.add_argument("--rounds", type=int, default=41)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks" / "explain.csv")
     chosen = parser.parse_args()
@@ -68,7 +68,10 @@ def main() -> None:
     for row in timings:
         print(*row, flush=True)  # noqa: T201
     recipe, rng = read_recipe(CONFIGS / "default.yaml"), np.random.default_rng(0)
-    frames = pixels_of(prepare(recipe, chosen.data).parts["validation"].frames[:])
+    side = scorer.manifest.input.height
+    frames = np.empty((0, side, side), dtype=np.float32)
+    if chosen.films > 0:
+        frames = pixels_of(prepare(recipe, chosen.data).parts["validation"].frames[:])
     gains: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for frame in frames[rng.permutation(len(frames))]:
         film = preprocess(frame, scorer.manifest.input)
