@@ -8,17 +8,21 @@ from sklearn.linear_model import LogisticRegression
 
 from training.data.manifest import UNKNOWN
 from training.release.calibrate import (
+    SlopePrior,
     alert_threshold,
     apply,
     calibrate,
     critical_margin,
     criticality,
+    curvature,
     finding_spec,
     logit,
     platt,
     probabilities_of,
     rule_out_threshold,
+    scale,
     sigmoid,
+    slope_prior,
 )
 
 RNG = np.random.default_rng(7)
@@ -112,3 +116,56 @@ def test_only_acute_established_findings_make_a_film_critical() -> None:
 def test_logit_undoes_sigmoid() -> None:
     values = np.linspace(-10, 10, 21)
     np.testing.assert_allclose(logit(sigmoid(values)), values, rtol=1e-6)
+
+
+def drawn_findings(films: int, seed: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Logits and labels of eight findings whose true slope is 0.8, films of a patient alike."""
+    rng = np.random.default_rng(seed)
+    patients = np.repeat(np.arange(films // 3), 3)
+    logits = rng.normal(-3, 1, (len(patients), 8)) + np.repeat(rng.normal(size=(films // 3, 8)), 3, axis=0)
+    labels = rng.random(logits.shape) < sigmoid(0.8 * logits)
+    return logits, labels.astype(np.int8), patients
+
+
+def test_slopes_drawn_together_are_nearer_the_truth_than_slopes_alone() -> None:
+    logits, labels, patients = drawn_findings(600)
+    together = np.array([c.slope for c in scale(logits, labels, patients)])
+    alone = np.array([platt(logits[:, k], labels[:, k] == 1).slope for k in range(8)])
+    assert np.abs(np.log(together / 0.8)).mean() < 0.7 * np.abs(np.log(alone / 0.8)).mean()
+
+
+def test_many_films_keep_their_own_slope_where_it_truly_differs() -> None:
+    logits, labels, patients = drawn_findings(30_000)
+    logits[:, 0] *= 2.0
+    together = [c.slope for c in scale(logits, labels, patients)]
+    assert together[0] == pytest.approx(0.4, abs=0.03)
+    assert together[1] == pytest.approx(0.8, abs=0.06)
+
+
+def test_films_repeated_in_a_patient_count_as_the_fewer_that_they_are() -> None:
+    once = curvature(platt(LOGITS, PRESENT), LOGITS, PRESENT, np.arange(3000))
+    eight = [np.repeat(part, 8) for part in (LOGITS, PRESENT, np.arange(3000))]
+    again = curvature(platt(eight[0], eight[1]), *eight)
+    assert again.design_effect == pytest.approx(8, rel=0.15)
+    assert again.error == pytest.approx(once.error, rel=0.05)
+
+
+def test_a_finding_without_positives_takes_the_slope_of_the_others() -> None:
+    logits, labels, patients = drawn_findings(3000)
+    labels[:, 2] = 0
+    others = [c.slope for k, c in enumerate(scale(logits, labels, patients)) if k != 2]
+    assert min(others) <= scale(logits, labels, patients)[2].slope <= max(others)
+
+
+def test_two_findings_say_too_little_of_what_slopes_are_like() -> None:
+    assert slope_prior([1.0, 2.0], [0.1, 0.1]) is None
+    logits, labels, patients = drawn_findings(3000)
+    assert scale(logits[:, :2], labels[:, :2], patients)[0] == platt(logits[:, 0], labels[:, 0] == 1)
+
+
+def test_a_tight_prior_wins_over_few_films_and_not_over_many() -> None:
+    prior = SlopePrior(np.log(3.0), 0.05)
+    assert platt(LOGITS[:60], PRESENT[:60], prior).slope == pytest.approx(3.0, rel=0.05)
+    assert platt(LOGITS, PRESENT, SlopePrior(np.log(3.0), 2.0)).slope == pytest.approx(
+        platt(LOGITS, PRESENT).slope, rel=0.01
+    )
