@@ -179,7 +179,8 @@ async def version_ready(name: str, version: str, scorer: ScorerDep) -> dict[str,
 
 async def _infer(request: Request, serving: Serving, scorer: ScorerDep, client: str) -> Response:
     header = request.headers.get(v2_bodies.HEADER)
-    allowed = {"application/json"} if header is None else {"application/json", "application/octet-stream"}
+    # Triton's client names no content type.
+    allowed = {"", "application/json"} if header is None else {"", "application/json", "application/octet-stream"}
     if content_type(request) not in allowed:
         detail = (
             "Send the tensors as application/json, or with Inference-Header-Content-Length as application/octet-stream."

@@ -190,6 +190,15 @@ def test_outputs_come_as_bytes_where_they_are_asked_for_so(
         assert values_.ravel().tolist() == pytest.approx(expected[name].ravel().tolist())
 
 
+def test_a_client_that_names_no_content_type_is_served(client: TestClient) -> None:
+    """Triton's own names none, neither for JSON nor for bytes."""
+    json_ = {"content": json.dumps(body(tensor(0))).encode()}
+    bytes_ = binary(tensor(0))
+    del bytes_["headers"]["content-type"]
+    for request_ in (json_, bytes_):
+        assert client.post("/v2/models/tiny/infer", **request_).status_code == 200
+
+
 ONE = tensor(0)
 BYTES = ONE.astype("<f4").tobytes()
 
@@ -243,7 +252,6 @@ def test_both_data_and_bytes_or_bytes_without_the_header_are_400(client: TestCli
         {"content-type": "application/octet-stream"},
         {"content-type": "application/json", "content-encoding": "gzip"},
         {"content-type": "text/plain", "inference-header-content-length": "2"},
-        {},
     ],
 )
 def test_other_content_types_and_compressed_bodies_are_415(client: TestClient, headers: dict[str, str]) -> None:
