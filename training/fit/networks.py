@@ -131,25 +131,25 @@ def train_networks(
     chosen: Resume = "last" if resume is True else "no" if resume is False else resume
     teams, gpus = _teams(recipe)
     processes = teams * recipe.training.workers
-    work_folder = work_folder.resolve()
-    work_folder.mkdir(parents=True, exist_ok=True)
-    if chosen == "no":
-        _clear(work_folder)
-    for marker in work_folder.glob("member*/resumed-from-best"):
-        marker.unlink()
     threads = recipe.training.threads or max(1, len(os.sched_getaffinity(0)) // processes)
-    task = Task(
-        data=mapped(data, work_folder / "training-frames.npy"),
-        validation=None if validation is None else mapped(validation, work_folder / "validation-frames.npy"),
-        recipe=recipe,
-        work=work_folder,
-        side_by_side=teams,
-        threads=threads,
-        resume=chosen,
-        profile=profile,
-    )
+    work_folder = work_folder.resolve()
     file = work_folder / "task.pkl"
-    file.write_bytes(pickle.dumps(task))
+    try:
+        work_folder.mkdir(parents=True, exist_ok=True)
+        _clear(work_folder, everything=chosen == "no")
+        task = Task(
+            data=mapped(data, work_folder / "training-frames.npy"),
+            validation=None if validation is None else mapped(validation, work_folder / "validation-frames.npy"),
+            recipe=recipe,
+            work=work_folder,
+            side_by_side=teams,
+            threads=threads,
+            resume=chosen,
+            profile=profile,
+        )
+        file.write_bytes(pickle.dumps(task))
+    except OSError as error:
+        raise TrainingFailed(f"the work folder cannot be written, make room or name another: {error}") from error
     followed = _Followed(task, report, tracker, note)
     try:
         with ray_cluster(processes, gpus):
@@ -160,8 +160,11 @@ def train_networks(
     return [load_network(task, member) for member in range(recipe.network.members)]
 
 
-def _clear(folder: Path) -> None:
-    for old in (*folder.glob("member*.pt"), *folder.glob("member*/*")):
+def _clear(folder: Path, everything: bool) -> None:
+    """Remove what an earlier run left: all of it, or what only says that a resumed one had begun."""
+    # The lock stays: a worker that is still going holds this very file.
+    members = (*folder.glob("member*.pt"), *(old for old in folder.glob("member*/*") if old.name != "lock"))
+    for old in members if everything else folder.glob("member*/resumed-from-best"):
         old.unlink()
 
 

@@ -143,3 +143,9 @@ def test_a_recipe_for_a_gpu_that_is_not_there_is_refused_before_anything_starts(
         pytest.skip("a GPU is there")
     with pytest.raises(BadRecipe, match=r"training\.gpu: true, but torch sees no CUDA device"):
         train_networks(random_set(), None, TINY.changed(training__gpu=True), tmp_path)
+
+
+def test_a_work_folder_that_can_not_be_written_is_said_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    with pytest.raises(TrainingFailed, match="the work folder cannot be written"):
+        train_networks(random_set(), None, TINY, tmp_path / "file" / "work")
