@@ -5,14 +5,23 @@ from __future__ import annotations
 import csv
 import zlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from training.config import Data, Source
+from tests.training.films import SHARED
+from training.config import CONFIGS, Data, Source, read_recipe
+from training.data import Manifest, read_sources
 from training.data.manifest import Film
 from training.data.nih import COLUMNS, TABLE
+
+
+@cache
+def shared_manifest() -> Manifest:
+    """The shared films by the bundled recipe, read once for all tests."""
+    return read_sources(read_recipe(CONFIGS / "default.yaml").data, SHARED)
 
 
 def grey(path: Path, size: int = 40) -> Path:

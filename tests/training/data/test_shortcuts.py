@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.training.data.made import films
+from tests.training.data.made import films, shared_manifest
 from tests.training.films import SHARED
 from training.config import CONFIGS, read_recipe
-from training.data import BadData, Film, Manifest, read_sources
+from training.data import BadData, Film, Manifest
 from training.data.prepare import refuse_shortcuts
 from training.data.shortcuts import cramers_v, find_shortcuts, refusals
 
@@ -84,7 +84,7 @@ def test_cramers_v_is_none_for_independence_and_one_for_identity() -> None:
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the shared films are not here")
 def test_the_shared_pools_traps_are_named_and_met() -> None:
-    manifest = read_sources(RECIPE.data, SHARED)
+    manifest = shared_manifest()
     found = {(each.finding, each.attribute, each.source): each for each in manifest.shortcuts}
     number = found["Pneumonia", "patient number", "nih"]
     assert number.state == "masked"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.data.made import data, grey, write_csv
+from tests.training.data.made import data, grey, shared_manifest, write_csv
 from tests.training.films import SHARED
 from training.config import CONFIGS, Source, Split, read_recipe
 from training.data import nih_findings, read_sources
@@ -90,7 +90,7 @@ def test_the_bundled_releases_split_has_not_moved() -> None:
 @pytest.mark.skipif(not SHARED.exists(), reason="the training data is not here")
 def test_the_bundled_recipe_leaves_enough_positive_patients_in_every_split() -> None:
     recipe = read_recipe(CONFIGS / "default.yaml")
-    films = [film for film in read_sources(recipe.data, SHARED).films if film.source == "nih"]
+    films = [film for film in shared_manifest().films if film.source == "nih"]
     parts = split_films(films, recipe.split)
     assert set(parts) == set(SPLITS)
     for k, name in enumerate(nih_findings()):
