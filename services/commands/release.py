@@ -1,4 +1,4 @@
-"""`hilum release verify` and `hilum release show`."""
+"""`hilum release verify`, `show` and `compare`."""
 
 # ruff: noqa: PLC0415 - what a command needs is imported when it runs, so that `hilum --help` is fast
 
@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Look at a release: an immutable, signed model bundle.", no_args_is_help=True)
     group.command()(verify)
     group.command()(show)
+    group.command()(compare)
     app.add_typer(group, name="release")
 
 
@@ -78,3 +79,46 @@ def show(folder: Annotated[Path, FOLDER]) -> None:
             table.add_row(str(place), spec.name, *points, str(spec.positive_patients), told)
         console.print(table)
         console.print(f"critical margin {variant.critical_margin:.2f} logits, alarm budget {variant.alarm_budget:.0%}")
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder of one release.")],
+    b: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder of the other.")],
+) -> None:
+    """Show two releases side by side: findings, thresholds, figures. Hashes are checked; nothing is scored.
+
+    Example:
+
+    hilum release compare models/default models/candidate
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from hilum.release import BadRelease, read_release
+    from hilum.release.compare import compare as side_by_side
+
+    try:
+        found = side_by_side(read_release(a), read_release(b))
+    except BadRelease as error:
+        typer.echo(f"not comparable: {error}", err=True)
+        raise typer.Exit(1) from None
+    console = Console()
+    facts = Table("", "A", "B")
+    for row in found.facts:
+        facts.add_row(*row)
+    console.print(facts)
+
+    def pair(values: tuple[float | None, float | None]) -> list[str]:
+        return ["-" if value is None else f"{value:.3f}" for value in values]
+
+    table = Table("finding", "rule-out A", "B", "alert A", "B", "AUROC A", "B")
+    for finding in found.findings:
+        name = finding.name if all(finding.established) else f"{finding.name} *"
+        table.add_row(name, *pair(finding.rule_out), *pair(finding.alert), *pair(finding.auroc))
+    console.print(table)
+    if not all(all(finding.established) for finding in found.findings):
+        console.print("* not established in one of the two, or in both")
+    if not found.same_order:
+        console.print("The findings differ, or their order.")
+    if not found.same_data:
+        console.print("Trained and judged on different data: the AUROCs are not of the same films.")
