@@ -1,9 +1,9 @@
 """From logits on the calibration patients to probabilities, operating points and the critical margin.
 
-Each finding has its own intercept. Slopes are drawn together: one network made all logits, so their slopes resemble one
-another, and a finding with few positive patients says little of its own. The common slope and the spread between findings
-are estimated from the slopes themselves (empirical Bayes; DerSimonian and Laird 1986), films of one patient counting as the
-fewer films that they are worth. `bench/calibration.py` shows what this gives on patients that were not calibrated on.
+Each finding has its own intercept. Slopes are drawn together: one network made all logits, so their slopes resemble
+one another, and a finding with few positive patients says little of its own. The common slope and the spread between
+findings are estimated from the slopes themselves (empirical Bayes; DerSimonian and Laird 1986), films of one patient
+counting as the fewer that they are worth. `bench/calibration.py` shows what this gives on patients held apart.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ESTABLISHED_PATIENTS = 15
 # Slopes outside are a sign of too few films, and a slope of nought would lose the order of the scores.
 SLOPES = (0.05, 20.0)
 EDGE = 1e-6
-# A finding helps to say what slopes are like where it has this many positive patients; the prior needs this many findings.
+# A finding helps to say what slopes are like with this many positive patients; the prior needs this many findings.
 PRIOR_PATIENTS = 10
 FEWEST_SLOPES = 3
 # Slopes that agree better than their errors allow still get a little room of their own.
