@@ -2,47 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
-from hilum.release import Release
-from hilum.release.signing import new_key
 from tests.training.films import small_data, tiny_recipe
-from training.config import Recipe
+from tests.training.release.made import Built, Ready
 from training.data.prepare import prepare
 from training.network.film_net import Ensemble, FilmNet
-from training.release.bundle import Origin, Part, build
-
-ORIGIN = Origin(run="run", commit="0" * 40, created="2026-01-01T00:00:00+00:00", data_digest="0" * 64)
-
-
-@dataclass(frozen=True)
-class Ready:
-    """What `build` takes."""
-
-    recipe: Recipe
-    network: Ensemble
-    findings: tuple[str, ...]
-    parts: dict[str, Part]
-
-    def build(self, target: Path, said: list[str] | None = None, **changes: object) -> Release:
-        """Build into `target` with fields of the recipe changed."""
-        recipe = self.recipe.changed(**changes)
-        say = (said if said is not None else []).append
-        return build(recipe, self.network, self.findings, self.parts, ORIGIN, new_key(), target, say=say)
-
-
-@dataclass(frozen=True)
-class Built:
-    """A built release, and what was said while it was built."""
-
-    release: Release
-    said: list[str]
+from training.release.bundle import Part
 
 
 @pytest.fixture(scope="session")
@@ -60,9 +28,9 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Ready:
 
 
 @pytest.fixture(scope="session")
-def built(ready: Ready, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
+def built(ready: Ready, tmp_path_factory: pytest.TempPathFactory) -> Built:
     """A release for which every precision, and OpenVINO's form, was asked."""
     said: list[str] = []
     target = tmp_path_factory.mktemp("built") / "release"
     wanted = ("fp32", "fp16", "bf16", "int8")
-    yield Built(ready.build(target, said, export__precisions=wanted, export__openvino=True), said)
+    return Built(ready.build(target, said, export__precisions=wanted, export__openvino=True), said)
