@@ -42,7 +42,7 @@ train: $(VENV)/.train  ## Install what training needs; then: .venv/bin/hilum tra
 	@$(BIN)/hilum train --help
 
 train-default: $(VENV)/.train  ## Train the bundled release again from the films in HILUM_TRAINING_DATA
-	$(BIN)/hilum train default --release models/default --trusted-keys models/trusted-keys.txt
+	HILUM_LOCKED_USES=docs/locked-uses.jsonl $(BIN)/hilum train default --release models/default --trusted-keys models/trusted-keys.txt
 
 bench: $(VENV)/.test  ## Measure a prediction, the start and the memory; results go to docs/benchmarks/
 	$(BIN)/python -m bench.inference

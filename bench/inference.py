@@ -106,7 +106,8 @@ def bare_model(scorer: Scorer, film: bytes, repeats: int) -> list[float]:
     """The same file in a plain ONNX Runtime loop: the least that a prediction can cost here."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
-    session = ort.InferenceSession(scorer.release.read(scorer.variant.file), options, providers=["CPUExecutionProvider"])
+    model = scorer.release.read(scorer.variant.file)
+    session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     batch = preprocess(decode(film).pixels, scorer.manifest.input)[np.newaxis]
     return milliseconds(lambda: session.run(["logits"], {"film": batch}), repeats)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import time
 from pathlib import Path
 
@@ -83,7 +84,8 @@ def main() -> None:
     rows = measure(data, recipe, chosen.steps, torch.device("cuda" if chosen.gpu else "cpu"))
     out = chosen.out or ROOT / "docs" / "benchmarks" / f"training-input-{slug()}.csv"
     with out.open("w", newline="", encoding="utf-8") as stream:
-        stream.write(f"# {describe()}, torch {torch.__version__}, one thread: python -m bench.training_input\n")
+        load = f"load average {os.getloadavg()[0]:.0f}"
+        stream.write(f"# {describe()}, {load}, torch {torch.__version__}, one thread: python -m bench.training_input\n")
         writer = csv.DictWriter(stream, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)

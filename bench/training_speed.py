@@ -114,7 +114,8 @@ def main() -> None:
     where = slug() if not chosen.gpu else torch.cuda.get_device_name().lower().replace(" ", "-")
     out = chosen.out or ROOT / "docs" / "benchmarks" / f"training-speed-{where}.csv"
     with out.open("w", newline="", encoding="utf-8") as stream:
-        stream.write(f"# {describe()}, torch {torch.__version__}: python -m bench.training_speed\n")
+        load = f"load average {os.getloadavg()[0]:.0f}"
+        stream.write(f"# {describe()}, {load}, torch {torch.__version__}: python -m bench.training_speed\n")
         writer = csv.DictWriter(stream, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)

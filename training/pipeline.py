@@ -7,13 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 
-from hilum.release import InputSpec, Release
+from hilum.release import Release
 from training.config import Recipe
 from training.data.prepare import Prepared, prepare
+from training.evaluate.plots import figures
 from training.fit.networks import train_networks
 from training.fit.sets import TrainingSet, ValidationSet
 from training.network.film_net import Ensemble, FilmNet
@@ -138,9 +140,17 @@ def report(release: Release, tracker: Tracker) -> None:
     tracker.tags({"hilum.release": release.digest, "hilum.version": release.manifest.version})
     for name in (release.manifest.model_card, release.manifest.evaluation, "manifest.json"):
         tracker.artifact(release.folder / name, "release")
+    evaluation = json.loads((release.folder / release.manifest.evaluation).read_text(encoding="utf-8"))
+    for name, figure in figures(evaluation).items():
+        tracker.figure(name, figure)
+    tracker.metrics(means(evaluation))
     log_model(tracker, release)
 
 
-def input_spec(recipe: Recipe) -> InputSpec:
-    """The input geometry of the recipe's release."""
-    return InputSpec(height=recipe.data.input_size, width=recipe.data.input_size)
+def means(evaluation: dict[str, Any]) -> dict[str, float]:
+    """The locked films' mean AUROC per population, and each finding's, as MLflow's figures."""
+    found: dict[str, float] = {}
+    for source, part in evaluation.get("populations", {}).items():
+        named = {"mean": part.get("mean_auroc"), **{n: f.get("auroc") for n, f in part.get("findings", {}).items()}}
+        found |= {f"locked/{source}/auroc/{name}": value["value"] for name, value in named.items() if value}
+    return found

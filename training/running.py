@@ -13,6 +13,7 @@ from rich.console import Console
 from hilum.release import BadRelease, Release, read_release
 from training.config import CONFIGS, BadRecipe, Recipe, read_recipe
 from training.data import BadData
+from training.evaluate import locked
 from training.fit.loop import LossNotFinite
 from training.fit.networks import TrainingFailed
 from training.network.weights import NoWeights
@@ -31,6 +32,8 @@ EXPECTED = (
     BadRecipe,
     BadRelease,
     LossNotFinite,
+    locked.BadLedger,
+    locked.LockedUsed,
     NoWeights,
     NotRegistered,
     OtherRun,
@@ -109,10 +112,24 @@ def follower(recipe: Recipe, paths: RunPaths, wanted: Wanted, console: Console) 
         yield tracker
 
 
+def count_locked_uses() -> None:
+    """Uses of locked films go to the data folder's own list, unless HILUM_LOCKED_USES names another.
+
+    The repository's list (docs/locked-uses.jsonl) is that of the bundled release: `make train-default` names it.
+    """
+    os.environ.setdefault(locked.SETTING, str(Path(os.environ.get("HILUM_DATA", "data")) / "locked-uses.jsonl"))
+
+
 def carry_out(wanted: Wanted, console: Console | None = None) -> int:
     """Run it; 0 when a release stands, 2 where recipe, data, weights or MLflow are wrong (said in one line)."""
     console = console or Console()
+    count_locked_uses()
     try:
+        if wanted.register and (wanted.offline or not wanted.tracking):
+            raise BadRecipe(
+                "--register needs MLflow now: leave --offline and --no-tracking out, or register later by "
+                "`hilum release register`"
+            )
         recipe = read_recipe(recipe_file(wanted.recipe))
         paths = run_paths(recipe, wanted)
         with follower(recipe, paths, wanted, console) as tracker:

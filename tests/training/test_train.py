@@ -77,6 +77,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunPaths]:
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HILUM_DATA", str(folder / "data-folder"))
+        patch.setenv("HILUM_LOCKED_USES", str(folder / "locked-uses.jsonl"))
         for name in ("HILUM_MLFLOW", "MLFLOW_TRACKING_URI", "HILUM_SIGNING_KEY"):
             patch.delenv(name, raising=False)
         console = Console(record=True, width=200)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image
 
-from hilum.release import BadRelease, DomainSpec, Release, Variant, write_release
+from hilum.release import BadRelease, DomainSpec, OpenVino, Release, Variant, write_release
 from hilum.release import domain as domain_statistics
 from hilum.release import reference as reference_statistics
 from hilum.release.pose import SIDE
@@ -170,8 +170,17 @@ class _Build:
             parity=parity_of(candidate, self.network, films),
             fidelity=candidate.fidelity,
             speed=measure(candidate.path, films[:16]),
-            openvino=openvino_of(candidate, films) if self.recipe.export.openvino else None,
+            openvino=self.openvino(candidate, films) if self.recipe.export.openvino else None,
         )
+
+    def openvino(self, candidate: Candidate, films: npt.NDArray[np.float32]) -> OpenVino | None:
+        """A candidate's OpenVINO form, or None, with the reason said, where it does not score alike."""
+        try:
+            return openvino_of(candidate, films)
+        except RefusedVariant as error:
+            self.refused[f"{candidate.precision}, OpenVINO"] = str(error)
+            self.say(str(error))
+            return None
 
 
 def build(

@@ -20,7 +20,7 @@ from training.network.film_net import Ensemble
 from training.release import openvino
 from training.release.calibrate import probabilities_of
 from training.release.candidates import Candidate, Tick, input_spec, network_logits, preprocessed
-from training.release.judge import parity
+from training.release.judge import RefusedVariant, parity
 from training.release.parts import Part, sample
 
 # Real held-out films on which the file is compared with the network.
@@ -92,7 +92,11 @@ def golden_of(candidate: Candidate, grey: npt.NDArray[np.uint8], spec: InputSpec
 
 
 def openvino_of(candidate: Candidate, films: npt.NDArray[np.float32]) -> OpenVino:
-    """Write the variant's OpenVINO form beside it and compare the two; raises BadRelease where OpenVINO is missing."""
+    """Write the variant's OpenVINO form beside it and compare the two.
+
+    Raises BadRelease where OpenVINO is missing, RefusedVariant where the form scores otherwise than the ONNX file by
+    more than the service's own check allows: then its files are gone.
+    """
     xml = candidate.path.with_suffix(".xml")
     try:
         weights = openvino.convert(candidate.path, xml)
@@ -101,4 +105,11 @@ def openvino_of(candidate: Candidate, films: npt.NDArray[np.float32]) -> OpenVin
     specs = candidate.reading.specs
     ours = probabilities_of(specs, run(open_session(candidate.path), list(films)).logits)
     gap = np.abs(probabilities_of(specs, openvino.logits_of(xml, films)) - ours)
+    if gap.max() > openvino.GOLDEN_TOLERANCE:
+        for file in (xml, weights):
+            file.unlink()
+        raise RefusedVariant(
+            f"OpenVINO's form of {candidate.precision} is not written: a probability comes out {gap.max():.4f} from "
+            f"the ONNX file's (at most {openvino.GOLDEN_TOLERANCE})"
+        )
     return OpenVino(xml=xml.name, bin=weights.name, max_probability_difference=float(gap.max()))

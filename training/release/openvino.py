@@ -45,7 +45,11 @@ def convert(model: Path, xml: Path) -> Path:
     graph = ov.convert_model(str(model))
     for entry in onnx.load(str(model)).metadata_props:
         graph.set_rt_info(entry.value, ["hilum", entry.key])
-    ov.save_model(graph, str(xml), compress_to_fp16=False)
+    try:
+        ov.save_model(graph, str(xml), compress_to_fp16=False)
+    except RuntimeError as error:
+        # OpenVINO's word for a full disk or a folder that may not be written.
+        raise OSError(str(error).strip().partition("\n")[0]) from error
     return xml.with_suffix(".bin")
 
 

@@ -53,23 +53,25 @@ def collector() -> Iterator[tuple[str, list[tuple[str, Span]]]]:
 
 
 def test_a_film_is_one_trace_from_the_caller_to_the_model_and_names_no_patient(release: Release) -> None:
-    with collector() as (endpoint, spans):
-        with process(release.folder, HILUM_OTLP_ENDPOINT=endpoint, HILUM_DRAIN_SECONDS="0") as (running, url):
-            wait_until_ready(url)
-            answer = httpx.post(
-                f"{url}/v1/predict?patient=DOE",
-                files={"file": ("DOE^JOHN.png", pattern_film(0))},
-                headers={"traceparent": f"00-{TRACE}-{PARENT}-01", "X-Patient": "DOE"},
-                trust_env=False,
-            )
-            assert answer.status_code == 200
-            telemetry_traces.configure(endpoint, "caller")
-            try:
-                asyncio.run(_ask(url))
-            finally:
-                telemetry_traces.flush()
-            running.send_signal(signal.SIGTERM)
-            running.wait(20)
+    with (
+        collector() as (endpoint, spans),
+        process(release.folder, HILUM_OTLP_ENDPOINT=endpoint, HILUM_DRAIN_SECONDS="0") as (running, url),
+    ):
+        wait_until_ready(url)
+        answer = httpx.post(
+            f"{url}/v1/predict?patient=DOE",
+            files={"file": ("DOE^JOHN.png", pattern_film(0))},
+            headers={"traceparent": f"00-{TRACE}-{PARENT}-01", "X-Patient": "DOE"},
+            trust_env=False,
+        )
+        assert answer.status_code == 200
+        telemetry_traces.configure(endpoint, "caller")
+        try:
+            asyncio.run(_ask(url))
+        finally:
+            telemetry_traces.flush()
+        running.send_signal(signal.SIGTERM)
+        running.wait(20)
     mine = {span.name: span for _, span in spans if span.trace_id.hex() == TRACE}
     assert set(mine) == {"POST /v1/predict", "upload", "queue", "decode", "preprocess", "infer"}
     request = mine.pop("POST /v1/predict")

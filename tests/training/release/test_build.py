@@ -24,13 +24,16 @@ from training.release.graph import optimise
 def test_every_precision_that_runs_here_has_its_own_file_thresholds_parity_and_speed(built: Built) -> None:
     manifest = built.release.manifest
     assert [v.precision for v in manifest.variants][:2] == ["fp32", "fp16"]
+    assert manifest.variant("fp32").openvino is not None
     for variant in manifest.variants:
         check_session(open_session(built.release.path(variant)), manifest)
         assert variant.parity is not None
         assert variant.parity.max_probability_difference < 0.01
         assert {(s.provider, s.batch) for s in variant.speed} >= {("cpu", 1), ("cpu", 16)}
-        assert variant.openvino is not None
-        assert {variant.openvino.xml, variant.openvino.bin} <= set(manifest.files)
+        if variant.openvino is None:
+            assert any(text.startswith(f"OpenVINO's form of {variant.precision}") for text in built.said)
+        else:
+            assert {variant.openvino.xml, variant.openvino.bin} <= set(manifest.files)
         assert (variant.fidelity is None) == (variant.precision == "fp32")
     files = {variant.file: (built.release.folder / variant.file).read_bytes() for variant in manifest.variants}
     assert len(set(files.values())) == len(files)
