@@ -22,21 +22,29 @@ from services.web.api import films, health, studies, upload
 from services.web.context import Web
 from services.web.hosts import LoopbackHost
 from services.web.settings import WebSettings
+from services.web.shadow.canary import Canary
 from services.web.work import work
 
 DESCRIPTION = "Ranks chest films so that the most urgent are read first. Decision support, not for primary diagnosis."
 
 
 def create_app(
-    settings: WebSettings, *, inference: httpx.AsyncClient | None = None, feedback: httpx.AsyncClient | None = None
+    settings: WebSettings,
+    *,
+    inference: httpx.AsyncClient | None = None,
+    feedback: httpx.AsyncClient | None = None,
+    canary: httpx.AsyncClient | None = None,
 ) -> FastAPI:
-    """Make the application. The two clients reach the services over the network unless they are given."""
+    """Make the application. The clients reach the services over the network unless they are given."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         ask = inference or over_network(settings.inference_url, answer_seconds=settings.inference_timeout_seconds)
         tell = feedback or over_network(settings.feedback_url, answer_seconds=settings.feedback_timeout_seconds)
-        async with ask, tell:
+        trial = canary
+        if trial is None and settings.canary_url:
+            trial = over_network(settings.canary_url, answer_seconds=settings.canary_timeout_seconds)
+        async with ask, tell, trial or contextlib.nullcontext():
             web = Web(
                 settings=settings,
                 engine=make_engine(settings.database("web")),
@@ -45,6 +53,9 @@ def create_app(
                 feedback=FeedbackClient(tell),
                 decoders=ThreadPoolExecutor(settings.decode_threads, "decode"),
                 ingesters=ThreadPoolExecutor(settings.ingest_threads, "ingest"),
+                canary=None
+                if trial is None
+                else Canary(InferenceClient(trial), settings.canary_timeout_seconds, settings.shadow_queue),
             )
             app.state.web = web
             worker = asyncio.create_task(work(web))
@@ -54,7 +65,7 @@ def create_app(
                 worker.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await worker
-                for threads in (web.ingesters, web.decoders):
+                for threads in (web.ingesters, web.decoders, *([web.canary.threads] if web.canary else [])):
                     threads.shutdown(wait=True, cancel_futures=True)
                 web.engine.dispose()
 

@@ -19,6 +19,7 @@ from hilum.clients.inference import InferenceClient
 from hilum.storage import Blobs, DatabaseUnavailable, plain_errors, reading, session_factory
 from hilum.triage import TriagePolicy
 from services.web.settings import WebSettings
+from services.web.shadow.canary import Canary
 from services.web.signal import Signal
 
 # How long a request waits for the tables in the first moments of a start.
@@ -35,7 +36,8 @@ class Web:
     """The running service.
 
     Uploads run in threads of their own (`ingesters`), and decode in `decoders`: however many come, pages are answered.
-    `films_waiting` and `reads_waiting` wake the workers of this process. `prepared` is set once the tables are there.
+    `canary` is canary's inference, None where none is configured. `films_waiting` and `reads_waiting` wake the workers
+    of this process. `prepared` is set once the tables are there.
     """
 
     settings: WebSettings
@@ -45,6 +47,7 @@ class Web:
     feedback: FeedbackClient
     decoders: ThreadPoolExecutor
     ingesters: ThreadPoolExecutor
+    canary: Canary | None = None
     prepared: threading.Event = field(default_factory=threading.Event)
     films_waiting: Signal = field(default_factory=Signal)
     reads_waiting: Signal = field(default_factory=Signal)

@@ -17,6 +17,7 @@ class Claimed:
     """A film that this process scores now."""
 
     uid: str
+    study_uid: str
     blob_key: str
     file_name: str
     attempts: int
@@ -43,7 +44,7 @@ def claim_film(session: Session, now: datetime, lease_seconds: float) -> Claimed
     film.leased_until = now + timedelta(seconds=lease_seconds)
     film.attempts += 1
     session.flush()
-    return Claimed(film.uid, film.blob_key, film.file_name, film.attempts)
+    return Claimed(film.uid, film.study_uid, film.blob_key, film.file_name, film.attempts)
 
 
 def put_back(session: Session, uid: str, now: datetime, attempts: int, longest_seconds: float) -> None:

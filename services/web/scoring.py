@@ -65,6 +65,8 @@ async def _score(web: Web, claimed: Claimed) -> Outcome:
             store_prediction(session, claimed.uid, prediction, web.policy, utc_now())
 
     await asyncio.to_thread(keep)
+    if web.canary is not None:
+        web.canary.offer(claimed.study_uid)
     return "scored" if prediction.domain.in_domain else "not_scored"
 
 

@@ -37,6 +37,18 @@ class WebSettings(ServiceSettings):
     )
     inference_timeout_seconds: float = Field(default=60.0, gt=0, description="Longest wait for one score.")
     feedback_timeout_seconds: float = Field(default=10.0, gt=0, description="Longest wait for feedback to keep a read.")
+    canary_url: str = Field(
+        default="", description="Where canary's inference answers; its answers are shadow. Empty: no shadow answers."
+    )
+    canary_timeout_seconds: float = Field(
+        default=10.0, gt=0, le=600, description="Longest wait for one score of canary's; the live path never waits so."
+    )
+    shadow_queue: int = Field(
+        default=200, gt=0, le=100_000, description="Studies that may wait in memory for canary; more are asked later."
+    )
+    shadow_backfill_hours: float = Field(
+        default=168.0, gt=0, description="How far back studies that canary missed are asked again."
+    )
     wait_critical_minutes: float = Field(default=15.0, gt=0, description="Target wait of a critical study.")
     wait_urgent_minutes: float = Field(default=240.0, gt=0, description="Target wait of an urgent study.")
     wait_routine_minutes: float = Field(default=1440.0, gt=0, description="Target wait of a routine study.")

@@ -12,6 +12,7 @@ from services.web.context import Web, utc_now
 from services.web.outbox import hurry_reads, run_outbox
 from services.web.queue import end_leases
 from services.web.scoring import run_scoring
+from services.web.shadow.worker import run_shadow
 
 log = structlog.get_logger("hilum.web.work")
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -47,3 +48,4 @@ async def work(web: Web) -> None:
         for _ in range(web.settings.scoring_parallel):
             group.create_task(run_scoring(web))
         group.create_task(run_outbox(web))
+        group.create_task(run_shadow(web))

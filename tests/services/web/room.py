@@ -57,6 +57,7 @@ class Room:
     feedback_app: FastAPI
     to_inference: Wire
     to_feedback: Wire
+    to_canary: Wire | None = None
 
     @property
     def web(self) -> Web:
@@ -129,16 +130,22 @@ def wait_for(look: Callable[[], Any], seconds: float = 20.0) -> Any:
 
 
 @contextlib.contextmanager
-def open_room(data: Path, release: Path, **settings: Any) -> Iterator[Room]:
-    """Run a reading room on `data` with `release` until the block ends. The answer is never blind unless asked for."""
+def open_room(data: Path, release: Path, *, canary: Path | None = None, **settings: Any) -> Iterator[Room]:
+    """Run a reading room on `data` with `release` until the block ends. The answer is never blind unless asked for.
+
+    `canary` is the folder of the release that canary serves; None: there is no canary.
+    """
     database = settings.get("database_url", "")
     inference = create_inference(InferenceSettings(data=data, release=release, trusted_keys=""))
     feedback = create_feedback(FeedbackSettings(data=data, database_url=database))
     to_inference, to_feedback = Wire(inference), Wire(feedback)
+    trial = None if canary is None else create_inference(InferenceSettings(data=data, release=canary, trusted_keys=""))
+    to_canary = None if trial is None else Wire(trial)
     web = create_web(
         WebSettings.model_validate({"data": data, "blind_share": 0.0, "retry_max_seconds": 0.2, **settings}),
         inference=httpx.AsyncClient(transport=to_inference, base_url="http://inference"),
         feedback=httpx.AsyncClient(transport=to_feedback, base_url="http://feedback"),
+        canary=None if to_canary is None else httpx.AsyncClient(transport=to_canary, base_url="http://canary"),
     )
     alone = web.router.lifespan_context
 
@@ -147,6 +154,7 @@ def open_room(data: Path, release: Path, **settings: Any) -> Iterator[Room]:
         async with (
             feedback.router.lifespan_context(feedback),
             inference.router.lifespan_context(inference),
+            trial.router.lifespan_context(trial) if trial else contextlib.nullcontext(),
             alone(app),
         ):
             yield
@@ -154,4 +162,6 @@ def open_room(data: Path, release: Path, **settings: Any) -> Iterator[Room]:
     web.router.lifespan_context = together
     with TestClient(web, base_url=BASE_URL, raise_server_exceptions=False) as client:
         wait_for(lambda: "loaded" not in (inference.state.serving.reason or ""))
-        yield Room(web, client, feedback, to_inference, to_feedback)
+        if trial is not None:
+            wait_for(lambda: "loaded" not in (trial.state.serving.reason or ""))
+        yield Room(web, client, feedback, to_inference, to_feedback, to_canary)
