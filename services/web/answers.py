@@ -95,33 +95,60 @@ def _others_need(session: Session, study: Study, film: Film, prediction: Predict
     return session.scalars(waits_again.limit(1)).first() is not None
 
 
-def _new_answer(session: Session, study: Study, newest: PredictionOut, now: datetime) -> None:
+def answer_from_rest(session: Session, study: Study, now: datetime) -> None:
+    """A new version of the answer after films were withdrawn, of the same release and of the films that still count.
+
+    Without any, the version has no findings: what was said of withdrawn films does not stand.
+    """
+    before = session.get(Answer, (study.uid, study.answer_version))
+    if before is None:
+        return
+    predictions = _counted(session, study, before.release_digest, before.precision)
+    findings = maximum(predictions) if predictions else []
+    if findings != before.payload["findings"]:
+        payload = {**before.payload, "findings": findings}
+        _keep_answer(session, study, before.release_digest, before.precision, payload, now)
+
+
+def _counted(session: Session, study: Study, digest: str, precision: str) -> list[tuple[str, PredictionOut]]:
+    """(film uid, prediction) of the scored films by one release, in their order."""
     of_films = session.execute(
         select(Prediction.film_uid, Prediction.payload)
         .join(Film, Film.uid == Prediction.film_uid)
         .where(
             Film.study_uid == study.uid,
             Film.state == "scored",
-            Prediction.release_digest == newest.release.digest,
-            Prediction.precision == newest.release.precision,
+            Prediction.release_digest == digest,
+            Prediction.precision == precision,
         )
         .order_by(Film.number)
     ).all()
-    predictions = [(uid, PredictionOut.model_validate(payload)) for uid, payload in of_films]
-    if not predictions:
-        return
+    return [(uid, PredictionOut.model_validate(payload)) for uid, payload in of_films]
+
+
+def _new_answer(session: Session, study: Study, newest: PredictionOut, now: datetime) -> None:
+    release = newest.release
+    predictions = _counted(session, study, release.digest, release.precision)
+    if predictions:
+        payload = {
+            "release": release.model_dump(mode="json"),
+            "findings": maximum(predictions),
+            "critical_margin": newest.critical_margin,
+        }
+        _keep_answer(session, study, release.digest, release.precision, payload, now)
+
+
+def _keep_answer(
+    session: Session, study: Study, digest: str, precision: str, payload: dict[str, Any], now: datetime
+) -> None:
     study.answer_version += 1
     session.add(
         Answer(
             study_uid=study.uid,
             version=study.answer_version,
-            release_digest=newest.release.digest,
-            precision=newest.release.precision,
-            payload={
-                "release": newest.release.model_dump(mode="json"),
-                "findings": maximum(predictions),
-                "critical_margin": newest.critical_margin,
-            },
+            release_digest=digest,
+            precision=precision,
+            payload=payload,
             made_at=now,
         )
     )

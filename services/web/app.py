@@ -20,6 +20,7 @@ from hilum.telemetry import RequestTelemetry
 from services.web import errors, pages
 from services.web.api import films, health, studies, upload
 from services.web.context import Web
+from services.web.dicom.server import DicomServer
 from services.web.hosts import LoopbackHost
 from services.web.settings import WebSettings
 from services.web.shadow.canary import Canary
@@ -59,9 +60,14 @@ def create_app(
             )
             app.state.web = web
             worker = asyncio.create_task(work(web))
+            dicom = DicomServer(web) if settings.dicom_port else None
             try:
+                if dicom is not None:
+                    dicom.start()
                 yield
             finally:
+                if dicom is not None:
+                    await asyncio.to_thread(dicom.stop)
                 worker.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await worker

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 
-from sqlalchemy import ColumnElement, and_, exists, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 
 from services.web.tables import Read, Study
 
@@ -25,4 +25,6 @@ def withheld(reader: str) -> ColumnElement[bool]:
     without any score has no answer to withhold.
     """
     has_read = exists(select(Read.id).where(Read.study_uid == Study.uid, Read.reader == reader))
-    return and_(Study.blind, Study.status != "not_scored", ~has_read)
+    # A study whose films were all withdrawn has no score any more, but its place still comes from one.
+    had_a_score = or_(Study.status != "not_scored", Study.answer_version > 0)
+    return and_(Study.blind, had_a_score, ~has_read)

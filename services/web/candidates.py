@@ -10,6 +10,7 @@ import numpy as np
 
 from hilum.imaging import BadFilm, Film, decode
 from hilum.problems import Problem
+from services.web.dicom.facts import InstanceFacts, read_facts
 from services.web.names import clean, derived_uid, file_name, is_uid
 from services.web.views import FilmOutcome, Warned
 
@@ -24,7 +25,10 @@ class Upload:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the sender says beside the files. `synthetic` marks studies of a test that nobody should act on."""
+    """What the sender says beside the files. `synthetic` marks studies of a test that nobody should act on.
+
+    `sender` is who sent: an application entity's title, or empty.
+    """
 
     accession: str = ""
     patient_id: str = ""
@@ -32,6 +36,7 @@ class Facts:
     location: str = ""
     site: str = ""
     synthetic: bool = False
+    sender: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class Candidate:
     facts: Facts
     accession_issuer: str = ""
     patient_id_issuer: str = ""
+    instance: InstanceFacts | None = None
 
     @property
     def blob_key(self) -> str:
@@ -76,15 +82,16 @@ def inspect(upload: Upload, facts: Facts) -> Candidate | FilmOutcome:
         return _refused(name, error.status, error.kind, str(error))
     digest = hashlib.sha256(data).hexdigest()
     try:
-        candidate = _candidate(upload, film, digest, size=len(data), facts=facts)
+        candidate = _candidate(upload, film, data, digest, facts=facts)
     except Problem as problem:
         return _refused(name, problem.status, problem.kind, problem.detail)
     return candidate
 
 
-def _candidate(upload: Upload, film: Film, digest: str, *, size: int, facts: Facts) -> Candidate:
+def _candidate(upload: Upload, film: Film, data: bytes, digest: str, *, facts: Facts) -> Candidate:
     warnings = tuple(Warned(clean(w.code, 64), clean(w.text, 400)) for w in film.warnings)
     header = film.header
+    instance = None
     if header is None:
         film_uid, study_uid = derived_uid("film", facts.patient_id, facts.accession, digest), None
         view = accession_issuer = patient_issuer = ""
@@ -101,12 +108,13 @@ def _candidate(upload: Upload, film: Film, digest: str, *, size: int, facts: Fac
         patient_issuer = clean(header.patient_id_issuer, 128)
         facts, more = _merged(facts, film)
         warnings += more
+        instance = read_facts(data)
     return Candidate(
         upload=upload,
         film_uid=film_uid,
         study_uid=study_uid,
         sha256=digest,
-        byte_count=size,
+        byte_count=len(data),
         media_type=film.media_type,
         file=file_name(upload.file),
         view=view,
@@ -119,6 +127,7 @@ def _candidate(upload: Upload, film: Film, digest: str, *, size: int, facts: Fac
         facts=facts,
         accession_issuer=accession_issuer,
         patient_id_issuer=patient_issuer,
+        instance=instance,
     )
 
 
@@ -149,7 +158,11 @@ def _merged(facts: Facts, film: Film) -> tuple[Facts, tuple[Warned, ...]]:
 
 
 def differences(kept: bytes, refused: bytes) -> str:
-    """In words, what the content of two files under one name differs in; names attributes, quotes no value."""
+    """In words, what the content of two files under one name differs in; names attributes, quotes no value.
+
+    Empty where the picture and every attribute that Hilum reads are equal: the same film in another encoding, or with
+    other meta information, as an archive or a network sends it.
+    """
     try:
         old, new = decode(kept), decode(refused)
     except BadFilm:
@@ -163,6 +176,6 @@ def differences(kept: bytes, refused: bytes) -> str:
         names += [
             f.name.replace("_", " ")
             for f in fields(old.header)
-            if getattr(old.header, f.name) != getattr(new.header, f.name)
+            if f.name != "transfer_syntax_uid" and getattr(old.header, f.name) != getattr(new.header, f.name)
         ]
-    return ", ".join(names) if names else "only bytes that Hilum does not read"
+    return ", ".join(names)

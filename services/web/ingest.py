@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -15,6 +16,7 @@ from services.web.tables import Film
 from services.web.views import FilmOutcome, Ingested
 
 log = structlog.get_logger("hilum.web.ingest")
+SAME_FILM = "This film is already here, in another encoding or with other meta information; the first is kept."
 STATUS_OF = {"stored": 201, "duplicate": 200, "conflict": 409}
 
 
@@ -60,9 +62,16 @@ def _commit(web: Web, candidates: list[Candidate], found: dict[str, str]) -> lis
     with web.write() as session:
         # One upload at a time looks and writes, so that what it saw still holds when it writes.
         writer_lock(session, "ingest")
-        verdicts = judge(session, candidates)
+        verdicts = [_same(verdict, found) for verdict in judge(session, candidates)]
         apply(session, verdicts, web.settings, found, utc_now())
     return verdicts
+
+
+def _same(verdict: Verdict, found: dict[str, str]) -> Verdict:
+    """A conflict in which nothing differs is a duplicate."""
+    if verdict.outcome == "conflict" and found.get(verdict.candidate.sha256) == "":
+        return replace(verdict, outcome="duplicate", detail=SAME_FILM)
+    return verdict
 
 
 def _keep_bytes(web: Web, candidate: Candidate) -> None:
@@ -76,7 +85,7 @@ def _mend_bytes(web: Web, candidate: Candidate) -> None:
 
 
 def _difference(web: Web, verdict: Verdict) -> str:
-    """What the refused file differs in, where the kept one can be compared."""
+    """What the refused file differs in, where the kept one can be compared; empty: it is the same film."""
     with web.read() as session:
         kept = session.get(Film, verdict.candidate.film_uid)
     if kept is None:

@@ -11,6 +11,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from hilum.wire import Band
+from services.web.dicom import metrics as dicom
 from services.web.tables import Film, Outbox, Study
 
 FILMS_STORED = Counter("hilum_films_stored_total", "Films kept.")
@@ -36,6 +37,7 @@ def forget_gauges() -> None:
     for gauge in (*(UNREAD.labels(band) for band in get_args(Band)), OVERDUE, FILMS_WAITING, OUTBOX_WAITING):
         gauge.set(math.nan)
     OUTBOX_REFUSED.set(math.nan)
+    dicom.forget()
 
 
 def refresh_gauges(session: Session, now: datetime) -> None:
@@ -54,3 +56,4 @@ def refresh_gauges(session: Session, now: datetime) -> None:
     open_ = (Outbox.delivered_at.is_(None), Outbox.refused.is_(None))
     OUTBOX_WAITING.set(session.scalar(select(func.count()).where(*open_)) or 0)
     OUTBOX_REFUSED.set(session.scalar(select(func.count()).where(Outbox.refused.is_not(None))) or 0)
+    dicom.refresh(session, now)

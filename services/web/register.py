@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 from hilum.triage import urgency
 from services.web.blind import in_blind_share
 from services.web.candidates import Candidate
+from services.web.dicom.instances import FILM, keep_instance
+from services.web.dicom.withdraw import withdraw_films
 from services.web.names import derived_uid
 from services.web.settings import WebSettings
 from services.web.tables import Conflict, Film, Study
@@ -74,11 +76,14 @@ def apply(
             for candidate in stored:
                 number += 1
                 session.add(_film(candidate, study_uid, number, now))
+                _keep_instance(session, candidate, now)
                 _complete(study, candidate)
             session.flush()
             if study.last_read_at is not None and study.status == "read":
                 study.reopened_at = now
             refresh(session, study, settings.policy)
+            # A rejection note may have come before its film.
+            withdraw_films(session, study, settings.policy, now)
         for verdict in mine:
             if verdict.outcome == "conflict" and study is not None:
                 _keep_conflict(session, verdict, differences.get(verdict.candidate.sha256, verdict.detail), now)
@@ -171,6 +176,20 @@ def _film(candidate: Candidate, study_uid: str, number: int, now: datetime) -> F
         attempts=0,
         next_try=now,
     )
+
+
+def _keep_instance(session: Session, candidate: Candidate, now: datetime) -> None:
+    if candidate.instance is not None:
+        keep_instance(
+            session,
+            candidate.instance,
+            kind=FILM,
+            sha256=candidate.sha256,
+            blob_key=candidate.blob_key,
+            byte_count=candidate.byte_count,
+            sender=candidate.facts.sender,
+            now=now,
+        )
 
 
 def _complete(study: Study, candidate: Candidate) -> None:

@@ -6,13 +6,11 @@ from datetime import timedelta
 
 from pydantic import Field, model_validator
 
-from hilum.settings import ServiceSettings
 from hilum.triage import TriagePolicy
+from services.web.dicom.settings import LOOPBACK, DicomSettings
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
-
-class WebSettings(ServiceSettings):
+class WebSettings(DicomSettings):
     """What the reading room can be told."""
 
     reader: str = Field(

@@ -27,6 +27,7 @@ def answering_predictions(session: Session, study: Study) -> list[PredictionOut]
         .join(Film, Film.uid == Prediction.film_uid)
         .where(
             Film.study_uid == study.uid,
+            Film.state != "withdrawn",
             Prediction.release_digest == answer.release_digest,
             Prediction.precision == answer.precision,
         )

@@ -57,7 +57,7 @@ class StudyPage:
 
 @dataclass(frozen=True)
 class FilmView:
-    """A film as the reader sees it. `state`: waiting, scored or not_scored (`reason` says why)."""
+    """A film as the reader sees it. `state`: waiting, scored, not_scored or withdrawn (`reason` says why)."""
 
     uid: str
     number: int

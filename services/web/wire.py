@@ -73,7 +73,7 @@ class FilmOut(Out):
     byte_count: int
     sha256: str
     arrived_at: datetime
-    state: Literal["waiting", "scored", "not_scored"]
+    state: Literal["waiting", "scored", "not_scored", "withdrawn"]
     reason: str | None
     warnings: list[WarnedOut]
 

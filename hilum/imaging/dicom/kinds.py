@@ -8,7 +8,7 @@ from hilum.imaging.errors import NotAnImageObject, NotARadiograph, SeveralFrames
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 FOR_PROCESSING_CLASS = _STORAGE + "1.1.1"
-_FILMS = {
+FILM_CLASSES = {
     _STORAGE + "1",  # Computed Radiography
     _STORAGE + "1.1",  # Digital X-Ray, for presentation
     FOR_PROCESSING_CLASS,
@@ -65,7 +65,7 @@ def check_kind(sop_class_uid: str, modality: str) -> bool:
     document = is_document(sop_class_uid, modality)
     if document is not None:
         raise NotAnImageObject(f"The DICOM object is {document}, not a film. Send the film that it belongs to.")
-    if sop_class_uid in _FILMS:
+    if sop_class_uid in FILM_CLASSES:
         return True
     image = _match(sop_class_uid, _OTHER_IMAGES)
     if image is not None:
