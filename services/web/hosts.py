@@ -6,7 +6,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hilum.problems import Problem
-from services.web.settings import LOOPBACK
+from services.web.dicom.settings import LOOPBACK
 
 
 class LoopbackHost:
