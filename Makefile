@@ -11,6 +11,7 @@ PYTEST_ARGS ?=
 CODE := hilum services training tests samples bench
 
 .PHONY: help run test test-infra lint format train train-default bench bench-inference bench-training rivals fuzz lock
+.PHONY: ablations cross-validation retrain-proof backbones
 .PHONY: clean kill-loop soak overload
 
 help:  ## Show this list
@@ -59,6 +60,18 @@ bench-training: $(VENV)/.test  ## Measure the store of frames, the input pipelin
 	$(BIN)/python -m bench.training_data
 	$(BIN)/python -m bench.training_input
 	$(BIN)/python -m bench.evaluation
+
+ablations: $(VENV)/.test  ## Train what the table of ablations does not hold yet (6 to 12 minutes a run)
+	$(BIN)/python -m bench.ablations
+
+cross-validation: $(VENV)/.test  ## Kermany's pneumonia by five folds of patients (20 minutes)
+	$(BIN)/hilum cross-validate kermany-pneumonia --folds 5 --out docs/benchmarks/cross-validation-kermany.csv
+
+retrain-proof: $(VENV)/.test  ## Train, retrain from reads, kill it, go on, register (about 10 minutes)
+	$(BIN)/python -m bench.retrain_proof
+
+backbones: $(VENV)/.test  ## Train DenseNet-121, ViT-B/16 and ConvNeXt-Tiny from random weights for some steps
+	$(BIN)/python -m bench.backbones
 
 fuzz: $(VENV)/.test  ## Send 10,000 mutated requests, bombs and floods to a real inference process
 	$(BIN)/python -m bench.fuzz

@@ -54,6 +54,7 @@ def retrain(
 
     hilum retrain default --feedback reads.jsonl --films films/ --base-release models/default --minimum-reads 500
     """
+    import os
     from datetime import UTC, datetime
 
     from rich.console import Console
@@ -68,11 +69,12 @@ def retrain(
     from training.retrain.judge import NotComparable
     from training.retrain.run import Wanted
     from training.retrain.run import retrain as retrain_it
-    from training.running import EXPECTED, ROOT, recipe_file
+    from training.running import EXPECTED, ROOT, count_locked_uses, recipe_file
     from training.tracking import TrackingUnavailable, place
     from training.tracking.place import client
 
     console = Console()
+    count_locked_uses()
     expected = (*EXPECTED, BadData, BadRecipe, BadRelease, BadSignature, BadLedger, NotComparable, NotRegistered)
     try:
         where = place(mlflow)
@@ -81,7 +83,7 @@ def retrain(
         trusted = trusted_keys(keys)
         base = read_release(base_release, trusted)
         new = version or f"{base.manifest.version.partition('+')[0]}+{datetime.now(UTC):%Y%m%dT%H%M}"
-        folder = work or Path("data") / "retrain" / new
+        folder = work or Path(os.environ.get("HILUM_DATA", "data")) / "retrain" / new
         default = ROOT.parent / "shared" / "data"
         wanted = Wanted(
             recipe=read.changed(version=new),

@@ -42,7 +42,7 @@ class FilmNet(nn.Module):  # type: ignore[misc]
     The mean of a finding's activation plus its bias is its logit (Zhou et al., CVPR 2016); of a transformer the map is
     that of its patch tokens. The embedding is the mean and spread over the frame of the last stage but one (of a
     transformer: three quarters of its blocks in): there a leg or a CT slice still differs from a chest film, while the
-    last stage has learnt to look at findings alone (it let every leg film pass; docs/data-scientist.md).
+    last stage has learnt to look at findings alone (it let every leg film pass; docs/bundled-release.md).
 
     `size` is the side of the film that a transformer's positions are made for. Raises BadRecipe, NoWeights.
     """

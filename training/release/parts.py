@@ -65,7 +65,7 @@ def calibration_mask(recipe: Recipe, films: Sequence[Film]) -> Mask:
 def golden_film(parts: Mapping[str, Part]) -> Film:
     """The built-in film: one that may be passed on, with a finding, of a locked patient where there is one.
 
-    Raises BadData where no source's films may be passed on.
+    Where no source's films may be passed on it is the site's own, and the card says so. Raises BadData without films.
     """
     films = [film for name in reversed(SPLITS) for film in parts[name].films]
     for source in LICENCES:
