@@ -1,4 +1,4 @@
-"""`hilum release verify`, `show` and `compare`."""
+"""`hilum release verify`, `show`, `compare` and `push`."""
 
 # ruff: noqa: PLC0415 - what a command needs is imported when it runs, so that `hilum --help` is fast
 
@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
     group.command()(verify)
     group.command()(show)
     group.command()(compare)
+    group.command()(push)
     app.add_typer(group, name="release")
 
 
@@ -122,3 +123,29 @@ def compare(
         console.print("The findings differ, or their order.")
     if not found.same_data:
         console.print("Trained and judged on different data: the AUROCs are not of the same films.")
+
+
+def push(
+    folder: Annotated[Path, FOLDER],
+    store: Annotated[str, typer.Argument(help="Where releases lie: s3://bucket/prefix or file:///folder.")],
+    endpoint: Annotated[str | None, typer.Option(help="S3 endpoint; default: HILUM_S3_ENDPOINT.")] = None,
+) -> None:
+    """Put a release into the store from which clusters fetch it by its digest, which is printed.
+
+    Examples:
+
+    hilum release push models/default s3://hilum-releases
+
+    hilum release push models/default file:///srv/releases
+    """
+    from hilum.release import BadRelease
+    from hilum.release.store import push_release
+    from hilum.settings import ServiceSettings, from_environment
+    from hilum.storage import BlobsUnavailable, open_blobs
+
+    try:
+        at = endpoint if endpoint is not None else from_environment(ServiceSettings).s3_endpoint
+        typer.echo(push_release(folder, open_blobs(store, at)).digest)
+    except (BadRelease, BlobsUnavailable, ValueError) as error:
+        typer.echo(f"not pushed: {error}", err=True)
+        raise typer.Exit(1) from None

@@ -36,6 +36,7 @@ def _default(value: Any) -> str:
 
 def markdown() -> str:
     """The page: one table per service, the shared settings first."""
+    from hilum.release.fetch import FetchSettings
     from hilum.settings import ServiceSettings
     from services.feedback.settings import FeedbackSettings
     from services.inference.settings import InferenceSettings
@@ -60,6 +61,7 @@ def markdown() -> str:
         ("web", WebSettings),
         ("inference", InferenceSettings),
         ("feedback", FeedbackSettings),
+        ("release fetch (the init container of inference)", FetchSettings),
     ):
         lines += ["", f"## {title}", "", "| variable | default | meaning |", "|---|---|---|"]
         for name, field in settings.model_fields.items():
