@@ -202,11 +202,13 @@ def main() -> None:
             keys = REPOSITORY / "models" / "trusted-keys.txt"
             rows += measure("default", default, keys, {**films, "tensor": tensor}, chosen, console, logs)
         if chosen.only != "default":
-            from tests.releases import make_tiny_release  # noqa: PLC0415
+            from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
 
-            release = make_tiny_release(logs / "tiny")
-            keys = logs / "tiny-keys.txt"
-            keys.write_text(f"{release.signed_by}\n", encoding="utf-8")
+            from tests.releases import make_tiny_release, trust  # noqa: PLC0415
+
+            key = Ed25519PrivateKey.generate()
+            release = make_tiny_release(logs / "tiny", key=key)
+            keys = trust(logs / "tiny-keys.txt", key)
             rows += measure("tiny", release.folder, keys, {"tensor": tensor}, chosen, console, logs)
     chosen.out.mkdir(parents=True, exist_ok=True)
     target = chosen.out / f"rivals-{machine.slug()}.csv"

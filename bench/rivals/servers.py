@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -100,19 +101,20 @@ RIVALS = (
         lambda data, shape: Call("/tensors", data),
         "/-/healthz",
     ),
+    # KServe reads a V2 BYTES element as UTF-8 text, which a film is not: films go by its V1 protocol, in base64.
     Server(
         "KServe",
         "kserve",
         "bench.rivals.kserve_server",
-        lambda data, kind: _to("/v2/models/films/infer", _v2(_bytes_element(data), [1], "BYTES", "film")),
+        lambda data, kind: Call("/v1/models/films:predict", _base64(data), "application/json"),
         lambda data, shape: _to("/v2/models/films/infer", _v2(data, shape, "FP32", "film")),
         "/v2/health/ready",
     ),
 )
 
 
-def _bytes_element(data: bytes) -> bytes:
-    return len(data).to_bytes(4, "little") + data
+def _base64(data: bytes) -> bytes:
+    return json.dumps({"instances": [{"b64": base64.b64encode(data).decode()}]}).encode()
 
 
 def free_port() -> int:
