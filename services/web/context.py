@@ -51,6 +51,7 @@ class Web:
     prepared: threading.Event = field(default_factory=threading.Event)
     films_waiting: Signal = field(default_factory=Signal)
     reads_waiting: Signal = field(default_factory=Signal)
+    results_waiting: Signal = field(default_factory=Signal)
 
     @property
     def reader(self) -> str:

@@ -12,6 +12,7 @@ from hilum.clients.base import Unavailable
 from hilum.storage import BlobsUnavailable, DatabaseUnavailable, check
 from hilum.wire import Readiness
 from services.web.context import Web
+from services.web.dicom.tables import Delivery
 from services.web.tables import Outbox
 
 ASK_SECONDS = 2.0
@@ -44,6 +45,9 @@ def _stores(web: Web) -> tuple[tuple[str, ...], tuple[str, ...]]:
         check(web.engine)
         with web.read() as session:
             refused = session.scalar(select(func.count()).where(Outbox.refused.is_not(None))) or 0
+            returned = session.scalar(select(func.count()).where(Delivery.refused.is_not(None))) or 0
+        if returned:
+            warnings.append(f"results: {returned} could not be made or were refused; a person must look")
         if refused:
             warnings.append(f"outbox: feedback refused {refused} read(s); they are kept, a person must look")
     except DatabaseUnavailable as error:

@@ -11,6 +11,7 @@ from hilum.clients.base import Refused, Unavailable
 from hilum.storage import BlobMissing, BlobsUnavailable, DatabaseUnavailable
 from services.web.answers import store_prediction, store_refusal
 from services.web.context import Web, utc_now
+from services.web.dicom.results import queue_results
 from services.web.metrics import FILMS_SCORED
 from services.web.queue import Claimed, claim_film, hurry_all, put_back
 from services.web.releases import keep_release, known_release
@@ -62,9 +63,12 @@ async def _score(web: Web, claimed: Claimed) -> Outcome:
 
     def keep() -> None:
         with web.write() as session:
-            store_prediction(session, claimed.uid, prediction, web.policy, utc_now())
+            now = utc_now()
+            store_prediction(session, claimed.uid, prediction, web.policy, now)
+            queue_results(session, web.settings, claimed.study_uid, now)
 
     await asyncio.to_thread(keep)
+    web.results_waiting.set()
     if web.canary is not None:
         web.canary.offer(claimed.study_uid)
     return "scored" if prediction.domain.in_domain else "not_scored"

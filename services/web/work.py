@@ -9,6 +9,7 @@ import structlog
 
 from hilum.storage import DatabaseUnavailable, plain_errors, session_factory, upgrade
 from services.web.context import Web, utc_now
+from services.web.dicom.deliver import run_results
 from services.web.outbox import hurry_reads, run_outbox
 from services.web.queue import end_leases
 from services.web.scoring import run_scoring
@@ -33,6 +34,7 @@ async def work(web: Web) -> None:
     """Run until cancelled. A database that is away at the start is waited for; the service is not ready meanwhile."""
     web.films_waiting.bind()
     web.reads_waiting.bind()
+    web.results_waiting.bind()
     while True:
         try:
             await asyncio.to_thread(prepare, web)
@@ -48,4 +50,5 @@ async def work(web: Web) -> None:
         for _ in range(web.settings.scoring_parallel):
             group.create_task(run_scoring(web))
         group.create_task(run_outbox(web))
+        group.create_task(run_results(web))
         group.create_task(run_shadow(web))

@@ -15,6 +15,7 @@ from services.web.context import Web, utc_now
 from services.web.dicom.facts import InstanceFacts
 from services.web.dicom.instances import DOCUMENT, keep_instance
 from services.web.dicom.notes import NOTE_CLASS, Rejection, read_rejection
+from services.web.dicom.results import queue_results
 from services.web.dicom.tables import Instance
 from services.web.dicom.withdraw import keep_rejection
 from services.web.names import file_name
@@ -82,4 +83,7 @@ def _commit(
         )
         if rejection is not None:
             keep_rejection(session, facts, rejection, web.policy, now)
+            for study_uid in sorted({study_uid for study_uid, _ in rejection.films}):
+                queue_results(session, web.settings, study_uid, now)
+    web.results_waiting.set()
     return ""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
+from hilum.clients.dicom import Destination
 from hilum.settings import ServiceSettings
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -40,6 +41,23 @@ class DicomSettings(ServiceSettings):
         default="",
         description="PEM file of authorities: a sender must show a certificate of theirs, a destination too.",
     )
+
+    results_to: str = Field(
+        default="",
+        description="Where results go: `dicom://TITLE@host:port`, `dicoms://`, or a DICOMweb root; empty: nowhere.",
+    )
+    results_token: SecretStr = Field(default=SecretStr(""), description="Bearer token for a DICOMweb destination.")
+    results_heat: bool = Field(default=True, description="Send the heat map of the leading finding as a picture too.")
+    results_retry_max_seconds: float = Field(
+        default=300.0, gt=0, description="Longest pause between two tries at the destination of results."
+    )
+
+    @field_validator("results_to")
+    @classmethod
+    def _is_a_destination(cls, value: str) -> str:
+        if value:
+            Destination.parse(value)
+        return value
 
     @model_validator(mode="after")
     def _senders_are_named(self) -> DicomSettings:
