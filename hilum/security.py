@@ -16,6 +16,8 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
     "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+# No page here uses any of them; clipboard and fullscreen stay allowed.
+PERMISSIONS_POLICY = "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), serial=(), usb=()"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # How long, and how much, a refused body is read and thrown away, so that the sender sees the answer and not a reset.
 DRAIN_SECONDS = 20.0
@@ -163,10 +165,14 @@ class BodyLimit:
 
 
 class SecurityHeaders:
-    """Add the response headers that keep a browser from doing more than the page needs."""
+    """Add the response headers that keep a browser from doing more than the page needs.
 
-    def __init__(self, app: ASGIApp) -> None:
+    `over_tls`: browsers reach the service by https, and from then on only so.
+    """
+
+    def __init__(self, app: ASGIApp, *, over_tls: bool = False) -> None:
         self.app = app
+        self.over_tls = over_tls
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and the answer back with headers."""
@@ -179,11 +185,14 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("content-security-policy", CONTENT_SECURITY_POLICY)
                 headers.setdefault("x-content-type-options", "nosniff")
-                headers.setdefault("referrer-policy", "no-referrer")
+                headers.setdefault("referrer-policy", "same-origin")
+                headers.setdefault("permissions-policy", PERMISSIONS_POLICY)
                 headers.setdefault("x-frame-options", "DENY")
                 headers.setdefault("cross-origin-opener-policy", "same-origin")
                 headers.setdefault("cross-origin-resource-policy", "same-origin")
                 headers.setdefault("cache-control", "no-store")
+                if self.over_tls:
+                    headers.setdefault("strict-transport-security", "max-age=31536000")
             await send(message)
 
         await self.app(scope, receive, with_headers)

@@ -14,7 +14,8 @@ import uvicorn
 from hilum.telemetry import configure_logging
 from services.laptop.app import create_app
 from services.laptop.lock import FolderInUse, locked
-from services.web.settings import WebSettings, refuse_open_network
+from services.web.identity.start import refuse_open_network
+from services.web.settings import WebSettings
 
 GRACE_SECONDS = 3
 
@@ -59,7 +60,7 @@ def _address(listener: socket.socket) -> str:
 
 def serve(settings: WebSettings, *, samples: bool) -> None:
     """Serve until stopped. Raises CannotStart."""
-    if reason := refuse_open_network(settings.host):
+    if reason := refuse_open_network(settings):
         raise CannotStart(reason)
     configure_logging(settings.log_level, settings.log_format)
     data = settings.data.absolute()
@@ -85,8 +86,9 @@ def _serve(settings: WebSettings, data: Path, *, samples: bool) -> None:
             log_config=None,
             server_header=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
-            # Behind nothing: headers that name another client are not believed.
-            proxy_headers=False,
+            # Behind nothing, headers that name another client are not believed.
+            proxy_headers=bool(settings.public_url),
+            forwarded_allow_ips=settings.trusted_proxies,
         )
         server = _Server(config)
         server.run(sockets=[listener])

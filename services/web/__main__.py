@@ -10,7 +10,8 @@ from hilum import telemetry_traces
 from hilum.settings import from_environment
 from hilum.telemetry import configure_logging
 from services.web.app import create_app
-from services.web.settings import WebSettings, refuse_open_network
+from services.web.identity.start import refuse_open_network
+from services.web.settings import WebSettings
 
 DRAIN_SECONDS = 10
 
@@ -20,7 +21,7 @@ def main() -> None:
     settings = from_environment(WebSettings)
     configure_logging(settings.log_level, settings.log_format)
     telemetry_traces.configure(settings.otlp_endpoint, "web")
-    if reason := refuse_open_network(settings.host):
+    if reason := refuse_open_network(settings):
         sys.exit(reason)
     uvicorn.run(
         create_app(settings),
@@ -28,6 +29,7 @@ def main() -> None:
         port=settings.port,
         log_config=None,
         server_header=False,
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from hilum import __version__, docs_page, problems
 from hilum.clients.base import over_network
@@ -21,7 +21,11 @@ from services.web import errors, pages
 from services.web.api import films, health, studies, upload
 from services.web.context import Web
 from services.web.dicom.server import DicomServer
-from services.web.hosts import LoopbackHost
+from services.web.hosts import KnownHost
+from services.web.identity import login
+from services.web.identity.access import guard
+from services.web.identity.gate import Gate
+from services.web.identity.service import Identity
 from services.web.settings import WebSettings
 from services.web.shadow.canary import Canary
 from services.web.work import work
@@ -59,6 +63,7 @@ def create_app(
                 else Canary(InferenceClient(trial), settings.canary_timeout_seconds, settings.shadow_queue),
             )
             app.state.web = web
+            app.state.identity = Identity.of(web)
             worker = asyncio.create_task(work(web))
             dicom = DicomServer(web) if settings.dicom_port else None
             try:
@@ -82,18 +87,19 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        dependencies=[Depends(guard)],
     )
     problems.install(app)
     errors.install(app)
-    for module in (upload, studies, films, health):
+    for module in (upload, studies, films, health, login):
         app.include_router(module.router)
     docs_page.add(app)
     pages.install(app)
     # The last one added is the outermost.
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(Gate)
     app.add_middleware(SameOrigin)
-    if settings.on_loopback:
-        app.add_middleware(LoopbackHost)
+    app.add_middleware(KnownHost, names=settings.host_names)
     app.add_middleware(RequestTelemetry, service="web")
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(SecurityHeaders, over_tls=settings.behind_tls)
     return app

@@ -18,6 +18,7 @@ from hilum.clients.feedback import FeedbackClient
 from hilum.clients.inference import InferenceClient
 from hilum.storage import Blobs, DatabaseUnavailable, plain_errors, reading, session_factory
 from hilum.triage import TriagePolicy
+from services.web.identity.person import current
 from services.web.settings import WebSettings
 from services.web.shadow.canary import Canary
 from services.web.signal import Signal
@@ -55,8 +56,11 @@ class Web:
 
     @property
     def reader(self) -> str:
-        """Who is signed in."""
-        return self.settings.reader
+        """The name of who asks in this request; of the one person of `make run` outside of requests."""
+        person = current()
+        if person is None and self.settings.signs_in:
+            raise LookupError("nobody is signed in here")
+        return person.name if person is not None else self.settings.reader
 
     @property
     def policy(self) -> TriagePolicy:

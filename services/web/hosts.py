@@ -1,4 +1,4 @@
-"""On loopback only loopback names are answered, so that no web page elsewhere can rebind its own name to us."""
+"""Only the service's own names are answered, so that no web page elsewhere can rebind its own name to us."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hilum.problems import Problem
-from services.web.dicom.settings import LOOPBACK
+
+# Probes ask by an address that changes with every start; nothing of a patient is there.
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
-class LoopbackHost:
-    """Refuse a request whose Host header names another machine (DNS rebinding)."""
+class KnownHost:
+    """Refuse a request whose Host header is none of `names` (DNS rebinding, poisoned links)."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, names: frozenset[str]) -> None:
         self.app = app
+        self.names = names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on where its Host is a name of this machine's loopback."""
-        if scope["type"] == "http":
+        """Pass the request on where its Host is one of our names."""
+        if scope["type"] == "http" and scope["path"] not in PROBES:
             host = Headers(scope=scope).get("host", "")
             name = host.rpartition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
-            if name.lower() not in LOOPBACK:
-                problem = Problem(421, "wrong-host", "This service answers to localhost alone.")
+            if name.lower() not in self.names:
+                problem = Problem(421, "wrong-host", "This service does not answer to this name (HILUM_PUBLIC_URL).")
                 await problem.response()(scope, receive, send)
                 return
         await self.app(scope, receive, send)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -14,8 +15,25 @@ class WebSettings(DicomSettings):
     """What the reading room can be told."""
 
     reader: str = Field(
-        default="reader", min_length=1, max_length=128, description="Who reads, until sign-in comes: one person."
+        default="reader",
+        min_length=1,
+        max_length=128,
+        description="The one person whom `make run` signs in by itself while no users file or provider is set.",
     )
+    users_file: str = Field(
+        default="", description="Users of a small site, made by `hilum users`; its mode lets nobody else in."
+    )
+    public_url: str = Field(
+        default="", description="Address that people type (https://reading.example.org); needed beyond loopback."
+    )
+    allowed_hosts: str = Field(
+        default="", description="More names that requests may ask for, with commas (the service's own in a cluster)."
+    )
+    trusted_proxies: str = Field(
+        default="127.0.0.1", description="Proxies whose word about a client's address is taken, with commas."
+    )
+    session_idle_minutes: float = Field(default=30.0, gt=0, description="A session without any act is over.")
+    session_longest_hours: float = Field(default=12.0, gt=0, description="A session is over, however busy.")
     blind_share: float = Field(
         default=0.2, ge=0.0, le=1.0, description="Share of patients whose studies are read before the answer shows."
     )
@@ -62,6 +80,23 @@ class WebSettings(DicomSettings):
         return self.host in LOOPBACK
 
     @property
+    def signs_in(self) -> bool:
+        """Whether people have to sign in; else the one person of `make run` is signed in by itself."""
+        return bool(self.users_file)
+
+    @property
+    def behind_tls(self) -> bool:
+        """Whether browsers reach the service by https."""
+        return self.public_url.lower().startswith("https://")
+
+    @property
+    def host_names(self) -> frozenset[str]:
+        """Names that a request's Host may have."""
+        more = {name.strip().lower() for name in self.allowed_hosts.split(",") if name.strip()}
+        public = urlsplit(self.public_url).hostname
+        return frozenset(more | ({public} if public else set()) | (LOOPBACK if self.on_loopback else set()))
+
+    @property
     def policy(self) -> TriagePolicy:
         """The site's target waits."""
         return TriagePolicy(
@@ -69,13 +104,3 @@ class WebSettings(DicomSettings):
             wait_urgent=timedelta(minutes=self.wait_urgent_minutes),
             wait_routine=timedelta(minutes=self.wait_routine_minutes),
         )
-
-
-def refuse_open_network(host: str) -> str | None:
-    """Why the reading room does not listen on `host`, None on loopback: nobody signs in yet."""
-    if host in LOOPBACK:
-        return None
-    return (
-        f"hilum: refusing to listen on {host}: the reading room has no sign-in yet, and anybody who reached it could "
-        "see patients' films and sign reads. Use 127.0.0.1 (an SSH tunnel brings it to another machine)."
-    )

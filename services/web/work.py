@@ -23,6 +23,7 @@ RETRY_SECONDS = 1.0
 def prepare(web: Web) -> None:
     """Migrate, and take back what a killed process had in hand. Raises DatabaseUnavailable."""
     upgrade(web.engine, "web", MIGRATIONS)
+    upgrade(web.engine, "identity", MIGRATIONS.parent / "identity" / "migrations")
     with plain_errors(), session_factory(web.engine).begin() as session:
         hurry_reads(session, utc_now())
         if web.engine.dialect.name == "sqlite":

@@ -9,6 +9,7 @@ from typing import Any, cast
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
+from services.web.identity.person import Person, current
 from services.web.pages.render import page
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
@@ -29,7 +30,7 @@ def wants_page(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(_FOR_PROGRAMS)
 
 
-def _as_page(response: Response, reader: str) -> Response:
+def _as_page(response: Response, person: Person | None) -> Response:
     problem: dict[str, Any] = json.loads(bytes(response.body))
     headers = {"retry-after": response.headers["retry-after"]} if "retry-after" in response.headers else {}
     return page(
@@ -40,7 +41,7 @@ def _as_page(response: Response, reader: str) -> Response:
         heading=HEADINGS.get(response.status_code, "Something went wrong"),
         detail=problem.get("detail", ""),
         place="error",
-        reader=reader,
+        reader=person.name if person else "nobody",
         release=None,
         binary="",
     )
@@ -52,7 +53,7 @@ def _for_people(handler: Handler) -> Handler:
         if not wants_page(request):
             return response
         # The frame is drawn without the database: it may be what failed.
-        return _as_page(response, request.app.state.web.reader)
+        return _as_page(response, current())
 
     return handle
 

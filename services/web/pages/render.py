@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse
 
 from hilum import __version__
 from services.web.context import Web
+from services.web.identity.person import current
 from services.web.pages import bars, words
 from services.web.pages.assets import assets
 from services.web.releases import newest_model
@@ -59,6 +60,7 @@ def environment() -> Environment:
     made.globals |= {
         "asset": assets().url,
         "app_version": __version__,
+        "person": current,
         "bands": words.BANDS,
         "statuses": words.STATUSES,
         "label_words": words.LABELS,

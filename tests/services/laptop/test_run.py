@@ -101,7 +101,7 @@ def test_a_port_that_is_taken_is_said_in_a_line(tmp_path: Path, tiny_release: Pa
 def test_an_address_that_others_can_reach_is_refused(tmp_path: Path, tiny_release: Path) -> None:
     code, printed = ended(tmp_path / "data", tiny_release, "--host", "0.0.0.0")
     assert code == 1
-    assert "no sign-in yet" in printed
+    assert "nobody has to sign in" in printed
 
 
 def test_a_folder_that_cannot_be_made_is_said_in_a_line(tmp_path: Path, tiny_release: Path) -> None:

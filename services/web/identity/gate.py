@@ -1,0 +1,99 @@
+"""Before everything else of the application: who asks? Nobody passes unknown but to the few open paths."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from hilum.problems import Problem
+from hilum.security import SAFE_METHODS
+from hilum.storage import DatabaseUnavailable
+from services.web.identity.access import signed_out
+from services.web.identity.person import Person, set_current
+from services.web.identity.service import Identity
+
+# No patient's data behind them: probes, the metrics that Prometheus scrapes, signing in, and the pages' own files.
+OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/login", "/auth/start", "/auth/callback", "/favicon.ico"})
+OPEN_BELOW = "/static/"
+# Programs' addresses: they get the problem, never a page to sign in.
+FOR_PROGRAMS = ("/v1/", "/dicom-web/", "/openapi.json", "/static/")
+
+
+def is_open(path: str) -> bool:
+    """Whether anybody may ask for `path`."""
+    return path in OPEN or path.startswith(OPEN_BELOW)
+
+
+def _is_act(scope: Scope, headers: Headers) -> bool:
+    """Whether a person did something: pages that refresh themselves must not keep a session alive for ever."""
+    mode = headers.get("sec-fetch-mode")
+    return mode in {None, "navigate"} or scope["method"] not in SAFE_METHODS
+
+
+def _from_our_page(headers: Headers) -> bool:
+    """Whether the browser itself says that one of our pages sent this."""
+    origin = headers.get("origin")
+    if origin is not None:
+        return urlsplit(origin).netloc == headers.get("host", "")
+    return headers.get("sec-fetch-site") == "same-origin"
+
+
+class Gate:
+    """Puts the `Person` into `request.state.person`; who is unknown gets a 401 problem or the page to sign in."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on with its person, or refuse it."""
+        if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                raise RuntimeError("there are no websockets here")
+            await self.app(scope, receive, send)
+            return
+        set_current(None)
+        state: dict[str, Any] = scope.setdefault("state", {})
+        state["person"] = None
+        if is_open(scope["path"]):
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        identity: Identity = scope["app"].state.identity
+        try:
+            person = await self._person(identity, Request(scope), active=_is_act(scope, headers))
+        except DatabaseUnavailable as error:
+            away = Problem(503, "database-unavailable", f"Nothing was kept: {error}.", headers={"Retry-After": "5"})
+            await away.response()(scope, receive, send)
+            return
+        if person is None:
+            await _ask_to_sign_in(scope, headers)(scope, receive, send)
+            return
+        if person.session and scope["method"] not in SAFE_METHODS and not _from_our_page(headers):
+            refusal = Problem(
+                403, "cross-site-request", "A change by a signed-in browser has to come from our own page."
+            )
+            await refusal.response()(scope, receive, send)
+            return
+        state["person"] = person
+        set_current(person)
+        await self.app(scope, receive, send)
+
+    async def _person(self, identity: Identity, request: Request, *, active: bool) -> Person | None:
+        if identity.automatic is not None:
+            return identity.person(None, active=active)
+        return await asyncio.to_thread(identity.person, request.cookies.get(identity.cookie), active=active)
+
+
+def _ask_to_sign_in(scope: Scope, headers: Headers) -> Response:
+    page = "text/html" in headers.get("accept", "") and not scope["path"].startswith(FOR_PROGRAMS)
+    if not page or scope["method"] not in SAFE_METHODS:
+        return signed_out().response()
+    query = scope.get("query_string", b"").decode("latin-1")
+    wanted = scope["path"] + (f"?{query}" if query else "")
+    return RedirectResponse(f"/login?next={quote(wanted, safe='')}", status_code=303)

@@ -1,0 +1,94 @@
+"""`/login` and `/logout`."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query, Request
+from starlette.responses import RedirectResponse, Response
+
+from services.web.identity.access import signed_in
+from services.web.identity.service import Identity
+from services.web.pages.render import page
+
+router = APIRouter(include_in_schema=False)
+WRONG = "Name or password are not right."
+# argon2 takes 64 MiB each: two at a time, however many ask.
+_JUDGES = asyncio.Semaphore(2)
+_LOCAL = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
+
+
+def local(path: str) -> str:
+    """`path` where it is a page of this service, else the list: nobody is led elsewhere by a link to sign in."""
+    return path if _LOCAL.fullmatch(path) and not path.startswith(("/login", "/logout", "/auth/")) else "/"
+
+
+def identity_of(request: Request) -> Identity:
+    """The running service's."""
+    identity: Identity = request.app.state.identity
+    return identity
+
+
+def set_cookie(identity: Identity, response: Response, cookie: str) -> None:
+    """For the browser's own session, unreadable for scripts; Lax, so that a link from the RIS opens a study."""
+    response.set_cookie(
+        identity.cookie, cookie, path="/", httponly=True, samesite="lax", secure=identity.settings.behind_tls
+    )
+
+
+def _form(identity: Identity, wanted: str, error: str = "", status: int = 200, wait: float = 0.0) -> Response:
+    headers = {"retry-after": str(int(wait) + 1)} if wait else {}
+    return page(
+        "login.html", status_code=status, headers=headers, wanted=local(wanted), error=error,
+        by_password=identity.users is not None, by_provider=False,
+    )  # fmt: skip
+
+
+@router.get("/login")
+def show(request: Request, wanted: Annotated[str, Query(alias="next", max_length=2000)] = "/") -> Response:
+    """The form; who is signed in by itself has nothing to do here."""
+    identity = identity_of(request)
+    if identity.automatic is not None:
+        return RedirectResponse("/", status_code=303)
+    return _form(identity, wanted)
+
+
+@router.post("/login")
+async def sign_in(
+    request: Request,
+    name: Annotated[str, Form(max_length=128)] = "",
+    password: Annotated[str, Form(max_length=1024)] = "",
+    wanted: Annotated[str, Form(alias="next", max_length=2000)] = "/",
+) -> Response:
+    """A new session with a new cookie; the same words whatever was wrong."""
+    identity = identity_of(request)
+    if identity.users is None:
+        return RedirectResponse("/", status_code=303)
+    address = request.client.host if request.client else ""
+    if wait := identity.limits.take(address, name, time.monotonic()):
+        return _form(identity, wanted, f"Too many tries. Wait {int(wait) + 1} seconds.", 429, wait)
+    async with _JUDGES:
+        user = await asyncio.to_thread(identity.check_password, name, password)
+    if user is None:
+        return _form(identity, wanted, WRONG, 401)
+    identity.limits.succeeded(address, name)
+    before = request.cookies.get(identity.cookie)
+    cookie = await asyncio.to_thread(identity.begin, user.name, "users-file", user.roles, user.stamp, before)
+    response = RedirectResponse(local(wanted), status_code=303)
+    set_cookie(identity, response, cookie)
+    return response
+
+
+@router.post("/logout")
+def sign_out(request: Request) -> Response:
+    """The session is over, on the server too."""
+    identity = identity_of(request)
+    identity.end(signed_in(request))
+    response = RedirectResponse("/login", status_code=303)
+    response.delete_cookie(
+        identity.cookie, path="/", httponly=True, samesite="lax", secure=identity.settings.behind_tls
+    )
+    return response

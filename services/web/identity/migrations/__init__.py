@@ -1,0 +1,1 @@
+"""Migrations of identity's tables, in order of their numbers."""
