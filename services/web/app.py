@@ -20,6 +20,7 @@ from hilum.telemetry import RequestTelemetry
 from services.web import errors, pages
 from services.web.api import films, health, studies, upload
 from services.web.context import Web
+from services.web.dicom import qido, stow, wado
 from services.web.dicom.server import DicomServer
 from services.web.hosts import KnownHost
 from services.web.identity import login
@@ -93,6 +94,8 @@ def create_app(
     errors.install(app)
     for module in (upload, studies, films, health, login):
         app.include_router(module.router)
+    for dicomweb in (stow, qido, wado):
+        app.include_router(dicomweb.router)
     docs_page.add(app)
     pages.install(app)
     # The last one added is the outermost.

@@ -121,10 +121,11 @@ class DicomServer:
             REFUSED.labels("c-store", "bad-uid").inc()
             return answer(DOES_NOT_MATCH, "Affected SOP Instance UID is no UID.")
         sender = Facts(site=self._web.settings.senders.get(title, title), sender=title)
-        (outcome,) = receive(self._web, [Upload(f"{uid}.dcm", lambda: data)], sender, "c-store", named=uid)
+        (received,) = receive(self._web, [Upload(f"{uid}.dcm", lambda: data)], sender, "c-store", named=uid)
+        outcome = received.outcome
         if (status := status_of(outcome)) != 0:
             log.info("a DICOM object was refused", sender=title, kind=outcome.kind, detail=outcome.detail)
-        return answer(status if outcome.kind != "uid-differs" else DOES_NOT_MATCH, outcome.detail)
+        return answer(status, outcome.detail)
 
     def _accepted(self, event: evt.Event) -> None:
         ASSOCIATIONS.labels("accepted").inc()

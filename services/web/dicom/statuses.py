@@ -20,6 +20,8 @@ def status_of(outcome: FilmOutcome) -> int:
     """0000 for what is kept now or was before, else the C-xxx of its refusal."""
     if outcome.outcome in {"stored", "duplicate"}:
         return SUCCESS
+    if outcome.kind in {"uid-differs", "study-differs"}:
+        return DOES_NOT_MATCH
     return _REASONS.get(outcome.status, CANNOT_UNDERSTAND)
 
 
