@@ -32,6 +32,9 @@ class WebSettings(DicomSettings):
     trusted_proxies: str = Field(
         default="127.0.0.1", description="Proxies whose word about a client's address is taken, with commas."
     )
+    requests_per_second: float = Field(
+        default=50.0, gt=0, description="Requests of one session or token; ten times as many at once. More get 429."
+    )
     session_idle_minutes: float = Field(default=30.0, gt=0, description="A session without any act is over.")
     session_longest_hours: float = Field(default=12.0, gt=0, description="A session is over, however busy.")
     blind_share: float = Field(

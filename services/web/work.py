@@ -17,13 +17,14 @@ from services.web.shadow.worker import run_shadow
 
 log = structlog.get_logger("hilum.web.work")
 MIGRATIONS = Path(__file__).parent / "migrations"
+IDENTITY_MIGRATIONS = Path(__file__).parent / "identity" / "migrations"
 RETRY_SECONDS = 1.0
 
 
 def prepare(web: Web) -> None:
     """Migrate, and take back what a killed process had in hand. Raises DatabaseUnavailable."""
     upgrade(web.engine, "web", MIGRATIONS)
-    upgrade(web.engine, "identity", MIGRATIONS.parent / "identity" / "migrations")
+    upgrade(web.engine, "identity", IDENTITY_MIGRATIONS)
     with plain_errors(), session_factory(web.engine).begin() as session:
         hurry_reads(session, utc_now())
         if web.engine.dialect.name == "sqlite":

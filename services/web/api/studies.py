@@ -6,12 +6,13 @@ import re
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 
 from hilum.problems import Problem
 from hilum.wire import Band
 from services.web.api.paths import StudyUid
 from services.web.context import WebDep, utc_now
+from services.web.identity import need
 from services.web.metrics import READS_KEPT
 from services.web.reads import NewRead, commit_read
 from services.web.studies import get_study
@@ -21,6 +22,7 @@ from services.web.worklist import MAX_LIMIT, ListStatus, list_studies
 
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
 router = APIRouter(prefix="/v1/studies", tags=["studies"])
+may_look = need("reader", scope="studies:read")
 
 
 def detail_out(detail: StudyDetail) -> StudyDetailOut:
@@ -29,7 +31,7 @@ def detail_out(detail: StudyDetail) -> StudyDetailOut:
     return StudyDetailOut.model_validate({**parts.pop("study"), **parts})
 
 
-@router.get("", summary="The worklist, earliest due first")
+@router.get("", summary="The worklist, earliest due first", dependencies=[Depends(may_look)])
 def worklist(
     web: WebDep,
     *,
@@ -45,7 +47,7 @@ def worklist(
     return StudyPageOut.model_validate(page)
 
 
-@router.get("/{uid}", summary="One study")
+@router.get("/{uid}", summary="One study", dependencies=[Depends(may_look)])
 def study(web: WebDep, uid: StudyUid) -> StudyDetailOut:
     """Films, answer, warnings, conflicts and reads; while the study is blind to you, without the answer."""
     with web.read() as session:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import BinaryIO
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
@@ -17,6 +17,7 @@ from hilum.problems import Problem
 from services.web.blind import withheld
 from services.web.candidates import Facts, Upload
 from services.web.context import Web, WebDep
+from services.web.identity import need
 from services.web.ingest import ingest
 from services.web.names import form_text
 from services.web.tables import Study
@@ -89,6 +90,7 @@ def _facts(form: FormData) -> Facts:
     "",
     status_code=201,
     summary="Send films",
+    dependencies=[Depends(need("reader", scope="films:write"))],
     openapi_extra=_SCHEMA,
     responses={201: {"model": IngestedOut}, 200: {"model": IngestedOut}, 207: {"model": IngestedOut}},
 )

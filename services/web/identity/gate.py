@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -15,7 +16,9 @@ from hilum.problems import Problem
 from hilum.security import SAFE_METHODS
 from hilum.storage import DatabaseUnavailable
 from services.web.identity.access import signed_out
+from services.web.identity.limits import network
 from services.web.identity.person import Person, set_current
+from services.web.identity.recorded import Recorded, database_away
 from services.web.identity.service import Identity
 
 # No patient's data behind them: probes, the metrics that Prometheus scrapes, signing in, and the pages' own files.
@@ -64,13 +67,20 @@ class Gate:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        address = scope["client"][0] if scope.get("client") else ""
         identity: Identity = scope["app"].state.identity
         try:
             person = await self._person(identity, Request(scope), active=_is_act(scope, headers))
         except DatabaseUnavailable as error:
-            away = Problem(503, "database-unavailable", f"Nothing was kept: {error}.", headers={"Retry-After": "5"})
-            await away.response()(scope, receive, send)
+            await database_away(error).response()(scope, receive, send)
             return
+        if person is None or person.how != "automatic":
+            key = network(address) if person is None else person.session or person.name
+            if wait := identity.pace.take(key, time.monotonic()):
+                later = {"Retry-After": str(int(wait) + 1)}
+                slower = Problem(429, "too-many-requests", "Too many requests; wait, then go on.", headers=later)
+                await slower.response()(scope, receive, send)
+                return
         if person is None:
             await _ask_to_sign_in(scope, headers)(scope, receive, send)
             return
@@ -82,9 +92,12 @@ class Gate:
             return
         state["person"] = person
         set_current(person)
-        await self.app(scope, receive, send)
+        await Recorded(identity.trail, person, address).run(self.app, scope, receive, send)
 
     async def _person(self, identity: Identity, request: Request, *, active: bool) -> Person | None:
+        authorization = request.headers.get("authorization")
+        if authorization is not None:
+            return await asyncio.to_thread(identity.machine, authorization)
         if identity.automatic is not None:
             return identity.person(None, active=active)
         return await asyncio.to_thread(identity.person, request.cookies.get(identity.cookie), active=active)

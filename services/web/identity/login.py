@@ -11,6 +11,7 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.web.identity.access import signed_in
+from services.web.identity.audit import Entry
 from services.web.identity.service import Identity
 from services.web.pages.render import page
 
@@ -72,6 +73,11 @@ async def sign_in(
         return _form(identity, wanted, f"Too many tries. Wait {int(wait) + 1} seconds.", 429, wait)
     async with _JUDGES:
         user = await asyncio.to_thread(identity.check_password, name, password)
+    # The name as typed might be a password in the wrong field: only a known one is written down.
+    known = name if identity.user(name) else "unknown user"
+    await identity.trail.record(
+        Entry(known, "users-file", address[:64], "sign-in", "POST /login", 401 if user is None else 200)
+    )
     if user is None:
         return _form(identity, wanted, WRONG, 401)
     identity.limits.succeeded(address, name)

@@ -7,8 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from services.web.context import Web, utc_now
-from services.web.identity import sessions
-from services.web.identity.limits import LoginLimits
+from services.web.identity import sessions, tokens
+from services.web.identity.audit import Trail
+from services.web.identity.limits import Buckets, LoginLimits
 from services.web.identity.passwords import fits
 from services.web.identity.person import ROLES, How, Person
 from services.web.identity.sessions import Lifetime
@@ -31,6 +32,8 @@ class Identity:
     web: Web
     users: UsersFile | None
     automatic: Automatic | None
+    trail: Trail
+    pace: Buckets
     limits: LoginLimits = field(default_factory=LoginLimits)
 
     @classmethod
@@ -38,7 +41,8 @@ class Identity:
         """As the settings say."""
         path = web.settings.users_file
         automatic = None if web.settings.signs_in else Automatic()
-        return cls(web, UsersFile(Path(path)) if path else None, automatic)
+        rate = web.settings.requests_per_second
+        return cls(web, UsersFile(Path(path)) if path else None, automatic, Trail(web), Buckets(10 * rate, rate))
 
     @property
     def settings(self) -> WebSettings:
@@ -78,6 +82,14 @@ class Identity:
                 sessions.touch(rows, session.key, now)
         how: How = "oidc" if session.how == "oidc" else "users-file"
         return Person(session.name, roles, how=how, session=session.key, masked=session.masked)
+
+    def machine(self, authorization: str) -> Person | None:
+        """Who sends this Authorization header; raises DatabaseUnavailable."""
+        kind, _, secret = authorization.partition(" ")
+        if kind.lower() != "bearer" or not secret.startswith(tokens.PREFIX) or len(secret) > 128:
+            return None
+        with self.web.read() as rows:
+            return tokens.holder(rows, secret, utc_now())
 
     def _roles(self, session: Session) -> frozenset[str] | None:
         """Roles as they are now: a user who left the file, or whose password changed, is out at once."""

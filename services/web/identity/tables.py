@@ -38,3 +38,34 @@ class Session(IdentityBase):
     seen_at: Mapped[datetime]
     ends_at: Mapped[datetime] = mapped_column(index=True)
     revoked_at: Mapped[datetime | None]
+
+
+class Token(IdentityBase):
+    """A machine's key. `key` is the sha256 of what the machine sends, which was shown once and is kept nowhere."""
+
+    __tablename__ = "tokens"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    key: Mapped[str] = mapped_column(HASH, unique=True)
+    scopes: Mapped[list[Any]]
+    made_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
+class Audit(IdentityBase):
+    """Who did or saw what. The database refuses to change or remove a row; `digest` chains it to the one before."""
+
+    __tablename__ = "audit"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    who: Mapped[str] = mapped_column(String(128))
+    how: Mapped[str] = mapped_column(String(16))
+    address: Mapped[str] = mapped_column(String(64))
+    action: Mapped[str] = mapped_column(String(16))
+    what: Mapped[str] = mapped_column(String(200))
+    study_uid: Mapped[str] = mapped_column(String(64), index=True)
+    status: Mapped[int]
+    previous: Mapped[str] = mapped_column(HASH)
+    digest: Mapped[str] = mapped_column(HASH)
