@@ -83,7 +83,7 @@ overload: $(VENV)/.test  ## Offer inference twice its capacity: goodput and late
 	$(BIN)/python -m bench.overload
 
 kill-loop: $(VENV)/.test  ## Kill the running process 200 times and compare what was acknowledged with what is there
-	HILUM_KILLS=200 $(BIN)/python -m pytest tests/e2e/test_kill_loop.py -s
+	HILUM_KILLS=200 HILUM_DICOM_KILLS=100 $(BIN)/python -m pytest tests/e2e/test_kill_loop.py tests/e2e/test_dicom_kill_loop.py -s
 
 lock: $(VENV)/.dev  ## Compile requirements/*.in to pinned requirements/*.txt
 	cd requirements && for set in serve serve-gpu serve-openvino train test dev infra rivals-bentoml rivals-ray rivals-kserve; do \

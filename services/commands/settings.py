@@ -52,6 +52,7 @@ def markdown() -> str:
         "| for tests | means |",
         "|---|---|",
         "| `HILUM_CHROMIUM` | path of the browser, where it is not on the path |",
+        "| `HILUM_DICOM_KILLS` | kills of the kill loop of DICOM (default 2) |",
         "| `HILUM_KILLS` | kills of the kill loop (default 50) |",
         "| `HILUM_REQUIRE_REAL` | 1: a real server that cannot start fails the tests instead of skipping them |",
     ]

@@ -64,6 +64,9 @@ def commit_read(
     seen = films if read.film_uids is None else [film for film in films if film in read.film_uids]
     if not seen or (read.film_uids is not None and set(read.film_uids) - set(films)):
         raise Problem(422, "unknown-film", "film_uids names a film that this study does not have, or none.")
+    # Labels say nothing of a withdrawn film: it may show another patient.
+    withdrawn = set(session.scalars(select(Film.uid).where(Film.study_uid == uid, Film.state == "withdrawn")))
+    judged = [film for film in seen if film not in withdrawn] or seen
     version = (session.scalar(select(func.max(Read.version)).where(Read.study_uid == uid)) or 0) + 1
     row = Read(
         id=key,
@@ -82,7 +85,7 @@ def commit_read(
     )
     session.add(row)
     session.flush()
-    outgoing = Outbox(id=key, payload=_payload(study, row, answer, findings, seen), attempts=0, next_try=now)
+    outgoing = Outbox(id=key, payload=_payload(study, row, answer, findings, judged), attempts=0, next_try=now)
     session.add(outgoing)
     study.last_read_at = now
     # A film that came while the study was being read keeps it open.

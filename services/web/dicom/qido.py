@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
 from services.web.api.paths import StudyUid
@@ -13,9 +13,10 @@ from services.web.dicom import query
 from services.web.dicom.dicomjson import MEDIA_TYPE, Elements, element
 from services.web.dicom.paths import SeriesUid
 from services.web.dicom.tables import Instance
+from services.web.identity.access import need
 from services.web.tables import Study
 
-router = APIRouter(prefix="/dicom-web", tags=["DICOMweb"])
+router = APIRouter(prefix="/dicom-web", tags=["DICOMweb"], dependencies=[Depends(need("reader", scope="studies:read"))])
 _STUDY = ("StudyDate", "StudyTime", "StudyID", "StudyDescription", "PatientSex", "IssuerOfPatientID")
 _SERIES = ("Modality", "SeriesDescription", "SeriesNumber", "BodyPartExamined", "Laterality")
 _INSTANCE = ("InstanceNumber", "Rows", "Columns", "BitsAllocated", "NumberOfFrames", "ViewPosition")

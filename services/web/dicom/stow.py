@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
 from hilum.problems import Problem
@@ -15,8 +15,11 @@ from services.web.dicom.dicomjson import MEDIA_TYPE, Elements, element, sequence
 from services.web.dicom.multipart import read_parts
 from services.web.dicom.receive import Received, receive
 from services.web.dicom.statuses import status_of
+from services.web.identity.access import need
 
-router = APIRouter(prefix="/dicom-web/studies", tags=["DICOMweb"])
+router = APIRouter(
+    prefix="/dicom-web/studies", tags=["DICOMweb"], dependencies=[Depends(need("reader", scope="films:write"))]
+)
 _BODY = {"requestBody": {"required": True, "content": {'multipart/related; type="application/dicom"': {}}}}
 
 

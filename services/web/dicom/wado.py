@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import Any
 
 import pydicom
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydicom.encaps import get_frame
 from python_multipart.multipart import parse_options_header
@@ -25,8 +25,13 @@ from services.web.dicom.multipart import DICOM, related
 from services.web.dicom.paths import InstanceUid, SeriesUid, no_such_instance
 from services.web.dicom.query import not_withdrawn
 from services.web.dicom.tables import Instance
+from services.web.identity.access import need
 
-router = APIRouter(prefix="/dicom-web/studies/{uid}", tags=["DICOMweb"])
+router = APIRouter(
+    prefix="/dicom-web/studies/{uid}",
+    tags=["DICOMweb"],
+    dependencies=[Depends(need("reader", scope="studies:read"))],
+)
 _ANY = {"*/*", "multipart/*", "multipart/related", "application/*"}
 MAX_METADATA = 500
 
