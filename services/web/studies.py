@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from hilum.problems import Problem
 from services.web.blind import withheld
+from services.web.identity.mask import shown
 from services.web.releases import findings_of, newest_release
 from services.web.tables import Answer, Conflict, Film, Outbox, Read, Study
 from services.web.views import (
@@ -40,7 +41,7 @@ def film_view(film: Film) -> FilmView:
     return FilmView(
         uid=film.uid,
         number=film.number,
-        file_name=film.file_name,
+        file_name=shown(film.file_name),
         media_type=film.media_type,
         view=film.view,
         width=film.width,
@@ -130,6 +131,8 @@ def get_study(session: Session, uid: str, *, reader: str) -> StudyDetail:
         findings=labelled_findings(session, answer),
         answer=None if answer is None or hidden else answer_view(answer),
         warnings=warnings,
-        conflicts=tuple(ConflictView(c.film_uid, c.file_name, c.sha256, c.difference, c.seen_at) for c in conflicts),
+        conflicts=tuple(
+            ConflictView(c.film_uid, shown(c.file_name), c.sha256, shown(c.difference), c.seen_at) for c in conflicts
+        ),
         reads=reads,
     )

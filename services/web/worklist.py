@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from hilum.wire import Band
 from services.web.blind import withheld
 from services.web.cursor import decode_cursor, encode_cursor
+from services.web.identity.mask import shown
 from services.web.tables import Conflict, Film, Study
 from services.web.views import StudyPage, StudyRow, Summary
 
@@ -35,9 +36,9 @@ def study_rows(session: Session, studies: Sequence[tuple[Study, bool]]) -> tuple
     return tuple(
         StudyRow(
             uid=study.uid,
-            accession=study.accession,
-            accession_issuer=study.accession_issuer,
-            patient_id=study.patient_id,
+            accession=shown(study.accession, study.uid),
+            accession_issuer=shown(study.accession_issuer),
+            patient_id=shown(study.patient_id),
             site=study.site,
             priority=study.priority,
             location=study.location,

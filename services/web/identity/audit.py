@@ -138,6 +138,10 @@ class Trail:
             self._writer = asyncio.create_task(self._write())
         await kept
 
+    async def record_unmask(self, person: Person, address: str) -> None:
+        """Identity is about to be shown again."""
+        await self.record(Entry(person.name, person.how, address[:64], "unmask", "PUT /v1/mask", 0))
+
     async def record_view(self, person: Person, entry: Entry) -> None:
         """The same, once in `REPEAT_SECONDS` for each view of each session."""
         key = (person.session, str(person.masked), entry)

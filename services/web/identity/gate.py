@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hilum.problems import Problem
 from hilum.security import SAFE_METHODS
 from hilum.storage import DatabaseUnavailable
+from services.web.identity import mask
 from services.web.identity.access import signed_out
 from services.web.identity.limits import network
 from services.web.identity.person import Person, set_current
@@ -74,21 +75,9 @@ class Gate:
         except DatabaseUnavailable as error:
             await database_away(error).response()(scope, receive, send)
             return
-        if person is None or person.how != "automatic":
-            key = network(address) if person is None else person.session or person.name
-            if wait := identity.pace.take(key, time.monotonic()):
-                later = {"Retry-After": str(int(wait) + 1)}
-                slower = Problem(429, "too-many-requests", "Too many requests; wait, then go on.", headers=later)
-                await slower.response()(scope, receive, send)
-                return
-        if person is None:
-            await _ask_to_sign_in(scope, headers)(scope, receive, send)
-            return
-        if person.session and scope["method"] not in SAFE_METHODS and not _from_our_page(headers):
-            refusal = Problem(
-                403, "cross-site-request", "A change by a signed-in browser has to come from our own page."
-            )
-            await refusal.response()(scope, receive, send)
+        refusal = _refusal(identity, person, scope, headers, address)
+        if refusal is not None or person is None:
+            await (refusal or signed_out().response())(scope, receive, send)
             return
         state["person"] = person
         set_current(person)
@@ -101,6 +90,24 @@ class Gate:
         if identity.automatic is not None:
             return identity.person(None, active=active)
         return await asyncio.to_thread(identity.person, request.cookies.get(identity.cookie), active=active)
+
+
+def _refusal(
+    identity: Identity, person: Person | None, scope: Scope, headers: Headers, address: str
+) -> Response | None:
+    """The answer to who may not go on; None where `person` may."""
+    if person is None or person.how != "automatic":
+        key = network(address) if person is None else person.session or person.name
+        if wait := identity.pace.take(key, time.monotonic()):
+            later = {"Retry-After": str(int(wait) + 1)}
+            return Problem(429, "too-many-requests", "Too many requests; wait, then go on.", headers=later).response()
+    if person is None:
+        return _ask_to_sign_in(scope, headers)
+    if person.session and scope["method"] not in SAFE_METHODS and not _from_our_page(headers):
+        detail = "A change by a signed-in browser has to come from our own page."
+        return Problem(403, "cross-site-request", detail).response()
+    hidden = mask.refusal(person, scope["path"])
+    return hidden.response() if hidden else None
 
 
 def _ask_to_sign_in(scope: Scope, headers: Headers) -> Response:

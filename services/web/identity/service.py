@@ -120,6 +120,14 @@ class Identity:
                 sessions.revoke(rows, now, key=sessions.key_of(replaces))
             return sessions.begin(rows, name=name, how=how, roles=roles, stamp=stamp, now=now, lifetime=self.lifetime)
 
+    def mask(self, person: Person, *, masked: bool) -> None:
+        """Hide or show patients' identity in the person's session; a machine has none."""
+        if person.how == "automatic" and self.automatic is not None:
+            self.automatic.masked = masked
+        elif person.session:
+            with self.web.write() as rows:
+                sessions.set_mask(rows, person.session, masked=masked)
+
     def end(self, person: Person) -> None:
         """Sign out."""
         if person.session:

@@ -66,6 +66,11 @@ def touch(rows: Rows, key: str, now: datetime) -> None:
     rows.execute(update(Session).where(Session.key == key, Session.seen_at < now).values(seen_at=now))
 
 
+def set_mask(rows: Rows, key: str, *, masked: bool) -> None:
+    """Remember whether the session hides patients' identity."""
+    rows.execute(update(Session).where(Session.key == key).values(masked=masked))
+
+
 def revoke(rows: Rows, now: datetime, *, key: str | None = None, name: str | None = None) -> int:
     """End one session, or all of a person; returns how many were open."""
     query = update(Session).where(Session.revoked_at.is_(None), Session.ends_at > now)
