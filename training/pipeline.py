@@ -16,7 +16,7 @@ from hilum.release import Release
 from training.config import Recipe
 from training.data.prepare import Prepared, prepare
 from training.evaluate.plots import figures
-from training.fit.networks import train_networks
+from training.fit.networks import finished_networks, train_networks
 from training.fit.sets import TrainingSet, ValidationSet
 from training.network.film_net import Ensemble, FilmNet
 from training.progress import Bars
@@ -100,9 +100,12 @@ def train(
     *,
     resume: bool = False,
     profile: bool = False,
+    networks: Path | None = None,
+    remark: str = "",
 ) -> Release:
     """Films in `paths.data` to a signed release in `paths.release`, followed by `tracker`.
 
+    With `networks`, a folder of an earlier run's, nothing is trained; `remark` is printed on the card.
     Raises BadData, BadRecipe, TrainingFailed, BadRelease or OtherRun, each with the remedy; a release stands in its
     folder whole or not at all.
     """
@@ -115,14 +118,18 @@ def train(
         for note in prepared.notes:
             console.print(note, highlight=False)
         tracker.tags({"hilum.data_digest": prepared.manifest.digest, "hilum.recipe": f"{recipe.name} {recipe.version}"})
-        networks = fit(recipe, prepared, paths.work, bars, tracker, console.print, resume=resume, profile=profile)
-        network = Ensemble(networks, recipe.size, recipe.data.input_size)
+        if networks is None:
+            members = fit(recipe, prepared, paths.work, bars, tracker, console.print, resume=resume, profile=profile)
+        else:
+            members = finished_networks(networks, recipe, prepared.manifest.findings)
+        network = Ensemble(members, recipe.size, recipe.data.input_size)
         parts = {name: Part(part.films, np.asarray(part.frames)) for name, part in prepared.parts.items()}
         origin = Origin(
             run=f"{recipe.name}-{recipe.version}-{created:%Y%m%dT%H%M%SZ}",
             commit=git_facts()["commit"],
             created=created.isoformat(timespec="seconds"),
             data_digest=prepared.manifest.digest,
+            remark=remark,
         )
         scored = {name: len(part.films) for name, part in parts.items()}
         scored["train"] = min(scored["train"], recipe.evaluation.domain_films)

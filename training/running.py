@@ -58,6 +58,8 @@ class Wanted:
     profile: bool = False
     register: bool = False
     candidate: bool = False
+    networks: Path | None = None
+    remark: str = ""
 
 
 def recipe_file(name: str) -> Path:
@@ -133,7 +135,16 @@ def carry_out(wanted: Wanted, console: Console | None = None) -> int:
         recipe = read_recipe(recipe_file(wanted.recipe))
         paths = run_paths(recipe, wanted)
         with follower(recipe, paths, wanted, console) as tracker:
-            release = train(recipe, paths, console, tracker, resume=wanted.resume, profile=wanted.profile)
+            release = train(
+                recipe,
+                paths,
+                console,
+                tracker,
+                resume=wanted.resume,
+                profile=wanted.profile,
+                networks=wanted.networks,
+                remark=wanted.remark,
+            )
             run_id = tracker.run_id if wanted.tracking and not wanted.offline else None
         console.print(summary(release))
         console.print(f"release: {paths.release}", highlight=False, soft_wrap=True)

@@ -10,7 +10,7 @@ from hilum.settings import from_environment
 from hilum.telemetry import configure_logging
 from services.inference.app import create_app
 from services.inference.drain import DrainingServer
-from services.inference.heap import give_back_large_arrays
+from services.inference.heap import reuse_memory_of_films
 from services.inference.settings import InferenceSettings
 
 # Longer than the clients' own (httpx: 5 s, proxies: 60 s), so that a connection is closed by who uses it.
@@ -19,7 +19,7 @@ KEEP_ALIVE_SECONDS = 75
 
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
-    give_back_large_arrays()
+    reuse_memory_of_films()
     settings = from_environment(InferenceSettings)
     configure_logging(settings.log_level, settings.log_format)
     telemetry_traces.configure(settings.otlp_endpoint, "inference")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from hilum.findings import finding
 from hilum.wire import (
     CodeOut,
@@ -29,6 +31,7 @@ def release_ref(scorer: Scorer) -> ReleaseRef:
     )
 
 
+@cache
 def _code(name: str) -> CodeOut:
     code = finding(name).code
     return CodeOut(value=code.value, scheme=code.scheme, meaning=code.meaning)
@@ -47,7 +50,7 @@ def _finding(score: FindingScore) -> PredictedFinding:
 
 
 def _warnings(assessment: Assessment) -> list[FilmWarningOut]:
-    warnings = [FilmWarningOut(code=w.code, text=w.text) for w in assessment.film.warnings]
+    warnings = [FilmWarningOut(code=w.code, text=w.text) for w in assessment.warnings]
     if assessment.score.domain.warning is not None:
         warnings.append(FilmWarningOut(code="maybe_mirrored", text=assessment.score.domain.warning))
     return warnings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from hilum.imaging import Film, Limits, decode
+from hilum.imaging import Film, FilmWarning, Limits, decode
 from hilum.imaging.preprocess import preprocess
 from services.inference.heat import heat_map
 from services.inference.scorer import NotScorable, Score, Scorer, is_flat
@@ -13,9 +13,9 @@ from services.inference.scorer import NotScorable, Score, Scorer, is_flat
 
 @dataclass(frozen=True, eq=False)
 class Assessment:
-    """A decoded film and its score."""
+    """A film's score, and what its reader should know of the file. Not its pixels: many answers may wait to be sent."""
 
-    film: Film
+    warnings: tuple[FilmWarning, ...]
     score: Score
     decode_seconds: float
 
@@ -32,7 +32,7 @@ def assess(scorer: Scorer, data: bytes, limits: Limits) -> Assessment:
     began = time.perf_counter()
     film = _scorable(data, limits)
     decode_seconds = time.perf_counter() - began
-    return Assessment(film, scorer.score(film.pixels), decode_seconds)
+    return Assessment(film.warnings, scorer.score(film.pixels), decode_seconds)
 
 
 def explain(scorer: Scorer, data: bytes, limits: Limits, finding: str) -> bytes:

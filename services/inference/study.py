@@ -44,7 +44,7 @@ def look(scorer: Scorer, data: bytes, limits: Limits, view: str, number: int = 1
         score = scorer.score(film.pixels)
     except NotScorable as error:
         return about.model_copy(update={"reason": str(error)})
-    answer = answers.prediction(scorer, Assessment(film, score, decode_seconds), 0.0)
+    answer = answers.prediction(scorer, Assessment(film.warnings, score, decode_seconds), 0.0)
     status = "scored" if answer.domain.in_domain else "not_scored"
     return about.model_copy(update={"status": status, "reason": answer.domain.reason, "prediction": answer})
 

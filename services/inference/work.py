@@ -10,6 +10,7 @@ import contextvars
 import math
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -125,7 +126,8 @@ class WorkQueue:
             self._turns.push(client, job)
         if evicted is not None:
             self._refuse(evicted, "turns")
-        job.future.add_done_callback(partial(self._left, job))
+        # Weakly: a future keeps its callbacks, and the two would keep each other, with the film, until a collection.
+        job.future.add_done_callback(partial(self._left, weakref.ref(job)))
         # A ticket for whoever has the turn when a thread is free, not for this very job.
         self._pool.submit(self._next)
         return cast("Future[Waited[T]]", job.future)
@@ -188,10 +190,10 @@ class WorkQueue:
             return  # Its caller left in this moment.
         self._shed(reason)
 
-    def _left(self, job: _Job, future: Future[Any]) -> None:
-        if future.cancelled():
+    def _left(self, job: weakref.ref[_Job], future: Future[Any]) -> None:
+        if future.cancelled() and (waits := job()) is not None:
             with self._lock:
-                self._turns.remove(job.client, job)
+                self._turns.remove(waits.client, waits)
 
     def close(self) -> None:
         """Wait for the work under way; refuse what only waits."""

@@ -20,6 +20,8 @@ OFFLINE = typer.Option("--offline", help="Record the run on disk; `hilum runs sy
 NO_TRACKING = typer.Option("--no-tracking", help="No MLflow at all.")
 PROFILE = typer.Option("--profile", help="Write a torch profiler trace of some steps.")
 REGISTER = typer.Option("--register", help="Register the release as a model version in MLflow.")
+NETWORKS = typer.Option(help="Train nothing: release the finished networks in this folder.", show_default=False)
+REMARK = typer.Option(help="A sentence for the model card, such as where the networks come from.", show_default=False)
 CANDIDATE = typer.Option("--candidate", help="Register it and give the version the alias `candidate`.")
 
 
@@ -41,6 +43,8 @@ def train(
     profile: Annotated[bool, PROFILE] = False,
     register_release: Annotated[bool, REGISTER] = False,
     candidate: Annotated[bool, CANDIDATE] = False,
+    networks: Annotated[Path | None, NETWORKS] = None,
+    remark: Annotated[str, REMARK] = "",
 ) -> None:
     """Train, calibrate, export, evaluate and sign a release; MLflow follows it.
 
@@ -67,5 +71,7 @@ def train(
         profile=profile,
         register=register_release or candidate,
         candidate=candidate,
+        networks=networks,
+        remark=remark,
     )
     raise typer.Exit(carry_out(wanted))

@@ -11,7 +11,7 @@ import os
 import pickle
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +23,7 @@ from training.fit.ray_cluster import ray_cluster
 from training.fit.sets import TrainingSet, ValidationSet
 from training.fit.worker import Task, events_file, network_file, work
 from training.network.film_net import FilmNet, warm_start
+from training.network.weights import read_tensors
 
 _LOOK_SECONDS = 0.2
 Report = Callable[[int, int, int, float], None]
@@ -213,13 +214,30 @@ def _reason(error: BaseException, task: Task) -> str:
     )
 
 
+def finished_networks(folder: Path, recipe: Recipe, findings: Sequence[str]) -> list[FilmNet]:
+    """The networks of an earlier run, `folder`/member0.pt and so on; raises BadRecipe where one is missing or other."""
+    networks = []
+    for member in range(recipe.network.members):
+        file = network_file(folder, member)
+        if not file.exists():
+            raise BadRecipe(f"{folder.name} has no {file.name}: the recipe wants {recipe.network.members} networks")
+        if list(read_tensors(file).get("findings", [])) != list(findings):
+            raise BadRecipe(f"{file.name} scores other findings than the recipe's, or in another order")
+        networks.append(_read_network(file, recipe, findings))
+    return networks
+
+
+def _read_network(file: Path, recipe: Recipe, findings: Sequence[str]) -> FilmNet:
+    chosen = recipe.network
+    network = FilmNet(chosen.backbone, len(findings), chosen.dropout, 0.0, None, recipe.size)
+    warm_start(network, file, findings)
+    network.eval()
+    return network
+
+
 def load_network(task: Task, member: int) -> FilmNet:
     """The finished network number `member`; raises TrainingFailed where there is none."""
     file = network_file(task.work, member)
     if not file.exists():
         raise TrainingFailed(f"network {member + 1} was not finished, and no worker said why")
-    chosen = task.recipe.network
-    network = FilmNet(chosen.backbone, len(task.data.findings), chosen.dropout, 0.0, None, task.recipe.size)
-    warm_start(network, file, task.data.findings)
-    network.eval()
-    return network
+    return _read_network(file, task.recipe, task.data.findings)

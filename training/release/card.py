@@ -41,7 +41,7 @@ points are those of the {source} films alone; for any other population only the 
 
 {splits}
 
-Training-data digest: `{digest}`. Network: {backbone}, {members} of it averaged; commit `{commit}`, run `{run}`.
+Training-data digest: `{digest}`. Network: {backbone}, {members} of it averaged; commit `{commit}`, run `{run}`.{remark}
 """
 
 # What is known of a source's films, for every release that is trained on them.
@@ -158,6 +158,7 @@ def write_card(
         members=recipe.network.members,
         commit=origin.commit,
         run=origin.run,
+        remark=f" {origin.remark}" if origin.remark else "",
     )
     return (
         head + "\n".join([*evaluation(report, source), *precisions(variants, sizes, report), *_domain(report)]) + "\n"

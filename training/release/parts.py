@@ -31,12 +31,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a release comes from; no path of any machine."""
+    """Where a release comes from; no path of any machine. `remark` is printed on its card."""
 
     run: str
     commit: str
     created: str
     data_digest: str
+    remark: str = ""
 
 
 def title(source: str) -> str:

@@ -10,12 +10,18 @@ from typing import Any, TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartParser
 
 from hilum.imaging.dicom.checks import names_a_frontal, names_a_lateral
 from hilum.problems import Problem, documented
 from services.inference.study import VIEWS
 
 Body = TypeVar("Body", bound=BaseModel)
+
+# Starlette's 1 MB would send nearly every DICOM film through a file and a thread for each piece of it. Memory stays
+# bounded: HILUM_MAX_BYTES_IN_FLIGHT counts the bytes of all bodies. A larger film goes through a file as before.
+SPOOL_BYTES = 8_000_000
+MultiPartParser.spool_max_size = SPOOL_BYTES
 
 FILM_PROBLEMS = documented(
     _400="the bytes are empty, damaged or not whole",

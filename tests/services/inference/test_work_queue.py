@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 from concurrent.futures import Future
 
 import pytest
@@ -194,3 +196,21 @@ def test_a_full_service_says_503_and_when_to_come_back(release: Release) -> None
         assert 'hilum_sheds_total{reason="full"}' in page
         assert "hilum_workers_busy 1.0" in page
         assert client.post("/v1/predict", files={"file": pattern_film(0)}).status_code == 200
+
+
+def test_a_result_goes_when_its_caller_has_had_it_without_a_garbage_collection() -> None:
+    class Pixels:
+        """Something as large as a film."""
+
+    queue = WorkQueue(1, 1)
+    gc.collect()
+    gc.disable()
+    try:
+        done = queue.submit(Pixels)
+        held = weakref.ref(done.result().result)
+        del done
+        queue.submit(int).result()  # The thread has let go of the last call when it has done this one.
+        assert held() is None
+    finally:
+        gc.enable()
+        queue.close()
