@@ -23,7 +23,7 @@ from services.web.context import Web
 from services.web.dicom import qido, stow, wado
 from services.web.dicom.server import DicomServer
 from services.web.hosts import KnownHost
-from services.web.identity import login
+from services.web.identity import login, provider_pages
 from services.web.identity.access import guard
 from services.web.identity.gate import Gate
 from services.web.identity.service import Identity
@@ -92,7 +92,7 @@ def create_app(
     )
     problems.install(app)
     errors.install(app)
-    for module in (upload, studies, films, health, audit, mask, login):
+    for module in (upload, studies, films, health, audit, mask, login, provider_pages):
         app.include_router(module.router)
     for dicomweb in (stow, qido, wado):
         app.include_router(dicomweb.router)

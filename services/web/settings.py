@@ -3,40 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
 from hilum.triage import TriagePolicy
-from services.web.dicom.settings import LOOPBACK, DicomSettings
+from services.web.identity.settings import IdentitySettings
 
 
-class WebSettings(DicomSettings):
+class WebSettings(IdentitySettings):
     """What the reading room can be told."""
 
-    reader: str = Field(
-        default="reader",
-        min_length=1,
-        max_length=128,
-        description="The one person whom `make run` signs in by itself while no users file or provider is set.",
-    )
-    users_file: str = Field(
-        default="", description="Users of a small site, made by `hilum users`; its mode lets nobody else in."
-    )
-    public_url: str = Field(
-        default="", description="Address that people type (https://reading.example.org); needed beyond loopback."
-    )
-    allowed_hosts: str = Field(
-        default="", description="More names that requests may ask for, with commas (the service's own in a cluster)."
-    )
-    trusted_proxies: str = Field(
-        default="127.0.0.1", description="Proxies whose word about a client's address is taken, with commas."
-    )
-    requests_per_second: float = Field(
-        default=50.0, gt=0, description="Requests of one session or token; ten times as many at once. More get 429."
-    )
-    session_idle_minutes: float = Field(default=30.0, gt=0, description="A session without any act is over.")
-    session_longest_hours: float = Field(default=12.0, gt=0, description="A session is over, however busy.")
     blind_share: float = Field(
         default=0.2, ge=0.0, le=1.0, description="Share of patients whose studies are read before the answer shows."
     )
@@ -76,28 +52,6 @@ class WebSettings(DicomSettings):
     def _waits_fit_together(self) -> WebSettings:
         _ = self.policy  # refuses waits under which an order could make a study due later
         return self
-
-    @property
-    def on_loopback(self) -> bool:
-        """Whether only this machine can reach the service."""
-        return self.host in LOOPBACK
-
-    @property
-    def signs_in(self) -> bool:
-        """Whether people have to sign in; else the one person of `make run` is signed in by itself."""
-        return bool(self.users_file)
-
-    @property
-    def behind_tls(self) -> bool:
-        """Whether browsers reach the service by https."""
-        return self.public_url.lower().startswith("https://")
-
-    @property
-    def host_names(self) -> frozenset[str]:
-        """Names that a request's Host may have."""
-        more = {name.strip().lower() for name in self.allowed_hosts.split(",") if name.strip()}
-        public = urlsplit(self.public_url).hostname
-        return frozenset(more | ({public} if public else set()) | (LOOPBACK if self.on_loopback else set()))
 
     @property
     def policy(self) -> TriagePolicy:

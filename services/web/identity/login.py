@@ -40,11 +40,12 @@ def set_cookie(identity: Identity, response: Response, cookie: str) -> None:
     )
 
 
-def _form(identity: Identity, wanted: str, error: str = "", status: int = 200, wait: float = 0.0) -> Response:
+def form(identity: Identity, wanted: str, error: str = "", status: int = 200, wait: float = 0.0) -> Response:
+    """The page to sign in."""
     headers = {"retry-after": str(int(wait) + 1)} if wait else {}
     return page(
         "login.html", status_code=status, headers=headers, wanted=local(wanted), error=error,
-        by_password=identity.users is not None, by_provider=False,
+        by_password=identity.users is not None, by_provider=identity.settings.oidc_title if identity.provider else "",
     )  # fmt: skip
 
 
@@ -54,7 +55,7 @@ def show(request: Request, wanted: Annotated[str, Query(alias="next", max_length
     identity = identity_of(request)
     if identity.automatic is not None:
         return RedirectResponse("/", status_code=303)
-    return _form(identity, wanted)
+    return form(identity, wanted)
 
 
 @router.post("/login")
@@ -70,7 +71,7 @@ async def sign_in(
         return RedirectResponse("/", status_code=303)
     address = request.client.host if request.client else ""
     if wait := identity.limits.take(address, name, time.monotonic()):
-        return _form(identity, wanted, f"Too many tries. Wait {int(wait) + 1} seconds.", 429, wait)
+        return form(identity, wanted, f"Too many tries. Wait {int(wait) + 1} seconds.", 429, wait)
     async with _JUDGES:
         user = await asyncio.to_thread(identity.check_password, name, password)
     # The name as typed might be a password in the wrong field: only a known one is written down.
@@ -79,22 +80,29 @@ async def sign_in(
         Entry(known, "users-file", address[:64], "sign-in", "POST /login", 401 if user is None else 200)
     )
     if user is None:
-        return _form(identity, wanted, WRONG, 401)
+        return form(identity, wanted, WRONG, 401)
     identity.limits.succeeded(address, name)
     before = request.cookies.get(identity.cookie)
-    cookie = await asyncio.to_thread(identity.begin, user.name, "users-file", user.roles, user.stamp, before)
+    cookie = await asyncio.to_thread(identity.begin, user.name, "users-file", user.roles, user.stamp, replaces=before)
     response = RedirectResponse(local(wanted), status_code=303)
     set_cookie(identity, response, cookie)
     return response
 
 
 @router.post("/logout")
-def sign_out(request: Request) -> Response:
-    """The session is over, on the server too."""
+async def sign_out(request: Request) -> Response:
+    """The session is over, on the server too; then the provider's own, where one signed the person in."""
     identity = identity_of(request)
-    identity.end(signed_in(request))
-    response = RedirectResponse("/login", status_code=303)
-    response.delete_cookie(
-        identity.cookie, path="/", httponly=True, samesite="lax", secure=identity.settings.behind_tls
-    )
+    hint = await asyncio.to_thread(identity.end, signed_in(request))
+    leave = None
+    if hint and identity.provider is not None:
+        home = (identity.settings.public_url or str(request.base_url)).rstrip("/")
+        leave = await identity.provider.end_address(hint, f"{home}/login")
+    response: Response = RedirectResponse("/login", status_code=303)
+    if leave:
+        # Not a redirect: the policy lets a form of ours lead to our own pages alone.
+        response = form(identity, "/")
+        response.headers["refresh"] = f"0; url={leave}"
+    secure = identity.settings.behind_tls
+    response.delete_cookie(identity.cookie, path="/", httponly=True, samesite="lax", secure=secure)
     return response

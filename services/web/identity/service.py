@@ -10,6 +10,7 @@ from services.web.context import Web, utc_now
 from services.web.identity import sessions, tokens
 from services.web.identity.audit import Trail
 from services.web.identity.limits import Buckets, LoginLimits
+from services.web.identity.oidc import Provider
 from services.web.identity.passwords import fits
 from services.web.identity.person import ROLES, How, Person
 from services.web.identity.sessions import Lifetime
@@ -32,6 +33,7 @@ class Identity:
     web: Web
     users: UsersFile | None
     automatic: Automatic | None
+    provider: Provider | None
     trail: Trail
     pace: Buckets
     limits: LoginLimits = field(default_factory=LoginLimits)
@@ -42,7 +44,14 @@ class Identity:
         path = web.settings.users_file
         automatic = None if web.settings.signs_in else Automatic()
         rate = web.settings.requests_per_second
-        return cls(web, UsersFile(Path(path)) if path else None, automatic, Trail(web), Buckets(10 * rate, rate))
+        return cls(
+            web,
+            users=UsersFile(Path(path)) if path else None,
+            automatic=automatic,
+            provider=Provider(web.settings) if web.settings.oidc_issuer else None,
+            trail=Trail(web),
+            pace=Buckets(10 * rate, rate),
+        )
 
     @property
     def settings(self) -> WebSettings:
@@ -112,13 +121,24 @@ class Identity:
         user = self.user(name)
         return user if fits(password, user.hash if user else None) else None
 
-    def begin(self, name: str, how: str, roles: frozenset[str], stamp: str = "", replaces: str | None = None) -> str:
+    def begin(
+        self,
+        name: str,
+        how: str,
+        roles: frozenset[str],
+        stamp: str = "",
+        *,
+        replaces: str | None = None,
+        hint: str | None = None,
+    ) -> str:
         """A new session's cookie; the session that the browser had before (`replaces`, a cookie) ends."""
         now = utc_now()
         with self.web.write() as rows:
             if replaces:
                 sessions.revoke(rows, now, key=sessions.key_of(replaces))
-            return sessions.begin(rows, name=name, how=how, roles=roles, stamp=stamp, now=now, lifetime=self.lifetime)
+            return sessions.begin(
+                rows, name=name, how=how, roles=roles, stamp=stamp, now=now, lifetime=self.lifetime, hint=hint
+            )
 
     def mask(self, person: Person, *, masked: bool) -> None:
         """Hide or show patients' identity in the person's session; a machine has none."""
@@ -128,8 +148,11 @@ class Identity:
             with self.web.write() as rows:
                 sessions.set_mask(rows, person.session, masked=masked)
 
-    def end(self, person: Person) -> None:
-        """Sign out."""
-        if person.session:
-            with self.web.write() as rows:
-                sessions.revoke(rows, utc_now(), key=person.session)
+    def end(self, person: Person) -> str | None:
+        """Sign out; returns the ID token by which the provider's own session ends, where there is one."""
+        if not person.session:
+            return None
+        with self.web.write() as rows:
+            sessions.revoke(rows, utc_now(), key=person.session)
+            row = rows.get(Session, person.session)
+            return None if row is None else row.hint

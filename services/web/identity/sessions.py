@@ -32,9 +32,17 @@ def key_of(cookie: str) -> str:
 
 
 def begin(
-    rows: Rows, *, name: str, how: str, roles: frozenset[str], stamp: str, now: datetime, lifetime: Lifetime
+    rows: Rows,
+    *,
+    name: str,
+    how: str,
+    roles: frozenset[str],
+    stamp: str,
+    now: datetime,
+    lifetime: Lifetime,
+    hint: str | None = None,
 ) -> str:
-    """A new session; returns the cookie's value. Rows long over are removed."""
+    """A new session; returns the cookie's value. Rows long over are removed. `hint`: the provider's ID token."""
     cookie = secrets.token_urlsafe(32)
     rows.execute(delete(Session).where(Session.ends_at < now - KEEP))
     rows.add(
@@ -48,6 +56,7 @@ def begin(
             begun_at=now,
             seen_at=now,
             ends_at=now + lifetime.longest,
+            hint=hint,
         )
     )
     return cookie

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from services.web.dicom.settings import LOOPBACK
+from services.web.identity.oidc import is_safe_address
 from services.web.identity.users import BadUsersFile, read_users
 from services.web.settings import WebSettings
 
@@ -14,7 +16,7 @@ HOW = "Set HILUM_USERS_FILE (`hilum users add NAME`) or HILUM_OIDC_ISSUER; docs/
 
 def refuse_open_network(settings: WebSettings) -> str | None:
     """Why the reading room does not start as it is set; None where it may."""
-    checks = (_bad_address, _bad_users, _unknown_people if not settings.signs_in else _in_the_open)
+    checks = (_bad_address, _bad_users, _bad_provider, _unknown_people if not settings.signs_in else _in_the_open)
     return next((f"hilum: {reason}" for check in checks if (reason := check(settings))), None)
 
 
@@ -34,6 +36,15 @@ def _bad_users(settings: WebSettings) -> str | None:
     except BadUsersFile as error:
         return str(error)
     return f"{settings.users_file}: there is no user in it; run: hilum users add NAME --role reader"
+
+
+def _bad_provider(settings: WebSettings) -> str | None:
+    if settings.oidc_issuer and not is_safe_address(settings.oidc_issuer):
+        return f"HILUM_OIDC_ISSUER: {settings.oidc_issuer[:80]!r} is no https address."
+    path = settings.oidc_client_secret_file
+    if path and not os.access(path, os.R_OK):
+        return f"HILUM_OIDC_CLIENT_SECRET_FILE: {path} can't be read."
+    return None
 
 
 def _unknown_people(settings: WebSettings) -> str | None:

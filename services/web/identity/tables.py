@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, MetaData, String
+from sqlalchemy import JSON, MetaData, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from hilum.storage import NAMING, UtcDateTime
@@ -38,6 +38,7 @@ class Session(IdentityBase):
     seen_at: Mapped[datetime]
     ends_at: Mapped[datetime] = mapped_column(index=True)
     revoked_at: Mapped[datetime | None]
+    hint: Mapped[str | None] = mapped_column(Text)
 
 
 class Token(IdentityBase):
@@ -69,3 +70,17 @@ class Audit(IdentityBase):
     status: Mapped[int]
     previous: Mapped[str] = mapped_column(HASH)
     digest: Mapped[str] = mapped_column(HASH)
+
+
+class SignIn(IdentityBase):
+    """A sign-in under way at the OpenID provider; `key` is the sha256 of the browser's cookie."""
+
+    __tablename__ = "sign_ins"
+
+    key: Mapped[str] = mapped_column(HASH, primary_key=True)
+    state: Mapped[str] = mapped_column(String(64))
+    nonce: Mapped[str] = mapped_column(String(64))
+    verifier: Mapped[str] = mapped_column(String(128))
+    back: Mapped[str] = mapped_column(String(2000))
+    wanted: Mapped[str] = mapped_column(String(2000))
+    ends_at: Mapped[datetime]
