@@ -11,8 +11,8 @@ from sqlalchemy import func, select
 from hilum.clients.base import Unavailable
 from hilum.storage import BlobsUnavailable, DatabaseUnavailable, check
 from hilum.wire import Readiness
-from services.web.context import Web
-from services.web.dicom.tables import Delivery
+from services.web.context import Web, utc_now
+from services.web.dicom.results import results_in_words
 from services.web.tables import Outbox
 
 ASK_SECONDS = 2.0
@@ -45,9 +45,7 @@ def _stores(web: Web) -> tuple[tuple[str, ...], tuple[str, ...]]:
         check(web.engine)
         with web.read() as session:
             refused = session.scalar(select(func.count()).where(Outbox.refused.is_not(None))) or 0
-            returned = session.scalar(select(func.count()).where(Delivery.refused.is_not(None))) or 0
-        if returned:
-            warnings.append(f"results: {returned} could not be made or were refused; a person must look")
+            warnings.extend(results_in_words(session, utc_now()))
         if refused:
             warnings.append(f"outbox: feedback refused {refused} read(s); they are kept, a person must look")
     except DatabaseUnavailable as error:

@@ -110,7 +110,9 @@ def get_study(session: Session, uid: str, *, reader: str) -> StudyDetail:
     if found is None:
         raise no_such_study()
     study, hidden = found[0], bool(found[1])
-    films = session.scalars(select(Film).where(Film.study_uid == uid).order_by(Film.number)).all()
+    films = session.scalars(
+        select(Film).where(Film.study_uid == uid).order_by(Film.state == "withdrawn", Film.number)
+    ).all()
     conflicts = session.scalars(select(Conflict).where(Conflict.study_uid == uid).order_by(Conflict.id)).all()
     of_reads = (
         select(Read, Outbox)

@@ -9,6 +9,7 @@ import structlog
 
 from hilum.storage import DatabaseUnavailable, plain_errors, session_factory, upgrade
 from services.web.context import Web, utc_now
+from services.web.dicom.backfill import run_backfill
 from services.web.dicom.deliver import run_results
 from services.web.outbox import hurry_reads, run_outbox
 from services.web.queue import end_leases
@@ -53,4 +54,5 @@ async def work(web: Web) -> None:
             group.create_task(run_scoring(web))
         group.create_task(run_outbox(web))
         group.create_task(run_results(web))
+        group.create_task(run_backfill(web))
         group.create_task(run_shadow(web))

@@ -26,7 +26,11 @@ def study_rows(session: Session, studies: Sequence[tuple[Study, bool]]) -> tuple
     """The lines for `studies`, each with whether its answer is withheld; two more queries, whatever the number."""
     uids = [study.uid for study, _ in studies]
     films: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    of_films = select(Film.study_uid, Film.uid, Film.warnings).where(Film.study_uid.in_(uids)).order_by(Film.number)
+    of_films = (
+        select(Film.study_uid, Film.uid, Film.warnings)
+        .where(Film.study_uid.in_(uids))
+        .order_by(Film.state == "withdrawn", Film.number)
+    )
     for study_uid, film_uid, warnings in session.execute(of_films):
         films[study_uid].append((film_uid, len(warnings)))
     of_conflicts = (

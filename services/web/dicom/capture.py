@@ -18,6 +18,8 @@ from services.web.names import derived_uid
 
 SERIES_NUMBER = 9902
 LONGEST_SIDE = 1024
+# Below this the text would not be readable.
+SHORTEST_WIDTH = 512
 OPACITY = 0.5
 _TAKEN_OVER = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID"),
@@ -73,10 +75,14 @@ def make_capture(
 
 
 def _picture(film_png: bytes, heat_png: bytes, finding: str, release: str) -> npt.NDArray[np.uint8]:
-    """(rows, columns, 3): the film, at most 1024 pixels a side, the map over it, and a band of text below."""
+    """(rows, columns, 3): the film, at most 1024 and at least 512 pixels wide, the map over it, and a band of text below."""
     with Image.open(BytesIO(film_png)) as opened:
         film = opened.convert("RGB")
     film.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    if film.width < SHORTEST_WIDTH:
+        film = film.resize(
+            (SHORTEST_WIDTH, round(film.height * SHORTEST_WIDTH / film.width)), Image.Resampling.BILINEAR
+        )
     with Image.open(BytesIO(heat_png)) as opened:
         heat = opened.convert("RGBA").resize(film.size, Image.Resampling.BILINEAR)
     heat.putalpha(heat.getchannel("A").point(lambda alpha: int(alpha * OPACITY)))

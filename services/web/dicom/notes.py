@@ -16,7 +16,7 @@ NOTE_CLASS = "1.2.840.10008.5.1.4.1.1.88.59"
 REASONS = {
     "113001": "rejected for quality reasons",
     "113037": "rejected for patient safety reasons",
-    "113038": "rejected: taken under a wrong worklist entry",
+    "113038": "taken under a wrong worklist entry",
     "113039": "its time of keeping has ended",
 }
 MAX_FILMS = 1000

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, exists, not_, or_, select, update
+from sqlalchemy import and_, exists, func, not_, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from services.web.dicom.tables import Delivery, Instance
@@ -17,6 +17,8 @@ from services.web.tables import Answer, Film, Read, Study
 REPORT, HEAT = "report", "heat"
 # How long a row stays with the process that sends it.
 SENDING_SECONDS = 180.0
+# A result that waits longer is worth a word in /readyz.
+LATE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,45 @@ def put_back(session: Session, uid: str, now: datetime, attempts: int, longest_s
     """Try again in 2, 4, 8 ... seconds, at most `longest_seconds`, with some chance in it; for ever if need be."""
     pause = min(2.0 ** min(attempts, 16), longest_seconds) * random.uniform(0.75, 1.0)  # noqa: S311
     session.execute(update(Delivery).where(Delivery.uid == uid).values(next_try=now + timedelta(seconds=pause)))
+
+
+@dataclass(frozen=True)
+class ResultView:
+    """Where one result stands."""
+
+    kind: str
+    answer_version: int
+    sent_at: datetime | None
+    refused: str | None
+    attempts: int
+
+
+def results_of(session: Session, study_uid: str) -> tuple[ResultView, ...]:
+    """The study's results, newest version first. Whether there is a heat map tells a blind reader of a finding."""
+    query = (
+        select(Delivery)
+        .where(Delivery.study_uid == study_uid)
+        .order_by(Delivery.answer_version.desc(), Delivery.kind.desc())
+    )
+    return tuple(
+        ResultView(row.kind, row.answer_version, row.sent_at, row.refused, row.attempts)
+        for row in session.scalars(query)
+    )
+
+
+def results_in_words(session: Session, now: datetime) -> list[str]:
+    """What is wrong with the outbox, for whoever looks after the service."""
+    found = []
+    refused = session.scalar(select(func.count()).where(Delivery.refused.is_not(None))) or 0
+    if refused:
+        found.append(f"results: {refused} could not be made or were refused; a person must look")
+    blind = exists().where(Study.uid == Delivery.study_uid, Study.blind)
+    late = (Delivery.sent_at.is_(None), Delivery.refused.is_(None), Delivery.made_at < now - LATE, ~blind)
+    waiting, oldest = session.execute(select(func.count(), func.min(Delivery.made_at)).where(*late)).one()
+    if waiting:
+        minutes = (now - oldest).total_seconds() / 60
+        found.append(f"results: {waiting} wait for the destination, the oldest for {minutes:.0f} minutes; none is lost")
+    return found
 
 
 def hurry_results(session: Session, now: datetime) -> None:

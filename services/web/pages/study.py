@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from services.web.context import WebDep
+from services.web.dicom.results import results_of
 from services.web.pages.bars import ordered
 from services.web.pages.labels import in_words
 from services.web.pages.render import page, shell
@@ -34,6 +35,7 @@ def study(web: WebDep, uid: str, again: Annotated[str, Query()] = "", saved: Ann
             saved=bool(saved),
             chosen=detail.reads[0].labels if is_read and again else {},
             in_words=in_words,
+            results=() if detail.study.blind else results_of(session, uid),
             before=previous_unread(session, uid),
             after=next_unread(session, uid),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from email import message_from_bytes
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,10 +14,11 @@ import pytest
 from pydicom.uid import JPEG2000Lossless, generate_uid
 
 from hilum.storage import BlobsUnavailable
+from services.web.dicom.tables import Instance
 from tests.hilum.imaging.bodies import compressed, dataset, dicom, grey, written
 from tests.releases import pattern
 from tests.services.web.dicom.sender import note
-from tests.services.web.room import Room
+from tests.services.web.room import Room, open_room, wait_for
 
 ROOT = "/dicom-web/studies"
 TYPE = 'multipart/related; type="application/dicom"; boundary=xYzZY'
@@ -160,6 +162,19 @@ def test_studies_are_found_by_what_a_worklist_knows_in_pages(room: Room) -> None
     assert len(asked(room, "series", AccessionNumber="A1")) == 1
     fuzzy = room.client.get("/dicom-web/studies", params={"fuzzymatching": "true"})
     assert "299" in fuzzy.headers["warning"]
+
+
+def test_films_from_before_there_were_instances_get_their_rows(tmp_path: Path, tiny_release: Path) -> None:
+    body = dicom()
+    study = str(pydicom.dcmread(BytesIO(body)).StudyInstanceUID)
+    with open_room(tmp_path, tiny_release) as room:
+        room.sent(body)
+        with room.web.write() as session:
+            session.query(Instance).delete()
+        assert room.client.get(f"{ROOT}/{study}").status_code == 404
+    with open_room(tmp_path, tiny_release) as room:
+        wait_for(lambda: room.client.get(f"{ROOT}/{study}").status_code == 200)
+        assert [given for _, given in parts_of(room.client.get(f"{ROOT}/{study}"))] == [body]
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,9 @@ def test_a_rejection_note_withdraws_its_film_and_the_answer_is_of_the_rest(liste
     assert present(before) == {"Effusion", "Pneumothorax"}
     assert listener.store(note(STUDY, first, code=code))[0].Status == 0
     after = room.study(STUDY)
-    assert [film["state"] for film in after["films"]] == ["withdrawn", "scored"]
-    assert "withdrawn: " in after["films"][0]["reason"]
+    assert [film["state"] for film in after["films"]] == ["scored", "withdrawn"], "what counts is shown first"
+    assert "withdrawn: " in after["films"][1]["reason"]
+    assert room.listed()[0]["first_film_uid"] != first
     assert present(after) == {"Pneumothorax"}
     assert after["answer_version"] == before["answer_version"] + 1
     assert after["due_at"] <= before["due_at"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,11 @@ def test_results_wait_while_the_destination_is_down_and_come_once_each(tmp_path:
             here.room.settled(study)
         wait_for(lambda: waiting(here.room) == 4)
         assert here.room.client.get("/readyz").status_code == 200
+        with here.room.web.write() as session:
+            session.query(Delivery).update({"made_at": utc_now() - timedelta(days=1)})
+        said = " ".join(here.room.client.get("/readyz").json()["warnings"])
+        assert "4 wait for the destination, the oldest for 1440 minutes" in said
+        assert "on its way to the archive" in here.room.client.get(f"/studies/{studies[0]}").text
     # A restart, still without the destination, and then it comes.
     with room_to(server, tmp_path / "here", tiny_release, results_heat=False) as here:
         assert waiting(here.room) == 4
@@ -213,6 +219,7 @@ def test_a_refused_result_stays_and_is_said(tmp_path: Path, tiny_release: Path) 
             room.sent(film(study, 0))
             room.settled(study)
             wait_for(lambda: "results: 1" in " ".join(room.client.get("/readyz").json()["warnings"]))
+            assert "not sent: ARCHIVE answered C123" in room.client.get(f"/studies/{study}").text
             assert "hilum_results_refused 1.0" in room.client.get("/metrics").text
     finally:
         server.shutdown()
