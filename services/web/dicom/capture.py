@@ -75,7 +75,7 @@ def make_capture(
 
 
 def _picture(film_png: bytes, heat_png: bytes, finding: str, release: str) -> npt.NDArray[np.uint8]:
-    """(rows, columns, 3): the film, at most 1024 and at least 512 pixels wide, the map over it, and a band of text below."""
+    """(rows, columns, 3): the film, 512 to 1024 pixels wide, the map over it, and a band of text below."""
     with Image.open(BytesIO(film_png)) as opened:
         film = opened.convert("RGB")
     film.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
