@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_ARGS ?=
 CODE := hilum services training tests samples bench
 
-.PHONY: help run test test-infra lint format train train-default bench bench-inference bench-training rivals fuzz lock
+.PHONY: help run test test-infra lint format train train-default bench bench-inference bench-training bench-viewer rivals fuzz lock
 .PHONY: ablations cross-validation retrain-proof backbones
 .PHONY: clean kill-loop soak overload images
 
@@ -48,6 +48,9 @@ train-default: $(VENV)/.train  ## Train the bundled release again from the films
 bench: $(VENV)/.test  ## Measure a prediction, the start and the memory; results go to docs/benchmarks/
 	$(BIN)/python -m bench.inference
 	$(BIN)/python -m bench.reading_room
+
+bench-viewer: $(VENV)/.test  ## Measure the viewer in Chromium: first pixels of the next study, a 64 MB film, memory
+	$(BIN)/python -m bench.viewer
 
 rivals: $(VENV)/bin/python  ## Install the servers that bench-inference measures ours beside (each in an environment of its own)
 	@for name in bentoml ray kserve; do echo "Installing $$name"; $(PYTHON) -m venv .venv-rivals/$$name \

@@ -1,7 +1,7 @@
 """Films: decoding, preprocessing, rendering."""
 
 import hilum.imaging.without_gdcm  # noqa: F401 - before pydicom
-from hilum.imaging.decode import decode
+from hilum.imaging.decode import decode, decode_frame
 from hilum.imaging.errors import (
     BadFilm,
     ColourImage,
@@ -19,9 +19,10 @@ from hilum.imaging.errors import (
     UnsupportedEncoding,
 )
 from hilum.imaging.film import Film, FilmHeader, FilmWarning, Pixels
+from hilum.imaging.frame import Frame
 from hilum.imaging.limits import Limits
 from hilum.imaging.preprocess import normalise, preprocess, squash
-from hilum.imaging.render import decode_8bit, render, thumbnail
+from hilum.imaging.render import decode_8bit, preview, render, thumbnail
 
 __all__ = [
     "BadFilm",
@@ -33,6 +34,7 @@ __all__ = [
     "FilmTooLarge",
     "FilmTooSmall",
     "FilmWarning",
+    "Frame",
     "Limits",
     "MissingTag",
     "NoPixels",
@@ -45,8 +47,10 @@ __all__ = [
     "UnsupportedEncoding",
     "decode",
     "decode_8bit",
+    "decode_frame",
     "normalise",
     "preprocess",
+    "preview",
     "render",
     "squash",
     "thumbnail",

@@ -12,10 +12,12 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from hilum.imaging import png
 from hilum.imaging.errors import BadFilm, DamagedFilm, SeveralFrames, UnsupportedEncoding
 from hilum.imaging.film import Film, FilmWarning, Pixels
+from hilum.imaging.frame import Frame, frame_of
 from hilum.imaging.grey import Channels, to_grey
 from hilum.imaging.jpeg import read_jpeg
 from hilum.imaging.limits import Limits
 from hilum.imaging.size import check_size
+from hilum.imaging.voi import Display
 
 _ORIENTATION = ExifTags.Base.Orientation
 _LOSSLESS_JPEG = {0xC3, 0xC7, 0xCB, 0xCF, 0xF7}
@@ -23,22 +25,38 @@ _LOSSLESS_JPEG = {0xC3, 0xC7, 0xCB, 0xCF, 0xF7}
 
 def decode_png(data: bytes, limits: Limits) -> Film:
     """Decode a PNG body; raises BadFilm."""
-    header = png.read_png_header(data)
-    check_size(header.height, header.width, limits)
-    png.check_png(data)
-    channels, warnings = _load(data, "PNG")
+    channels, warnings = _checked_png(data, limits)
     bits = channels.dtype.itemsize * 8
     return Film(scaled(channels), "image/png", bits=bits, lossy=False, warnings=warnings)
 
 
 def decode_jpeg(data: bytes, limits: Limits) -> Film:
     """Decode a JPEG body; raises BadFilm."""
+    channels, warnings = _checked_jpeg(data, limits)
+    return Film(scaled(channels), "image/jpeg", bits=8, lossy=True, warnings=warnings)
+
+
+def _checked_png(data: bytes, limits: Limits) -> tuple[Channels, tuple[FilmWarning, ...]]:
+    header = png.read_png_header(data)
+    check_size(header.height, header.width, limits)
+    png.check_png(data)
+    return _load(data, "PNG")
+
+
+def _checked_jpeg(data: bytes, limits: Limits) -> tuple[Channels, tuple[FilmWarning, ...]]:
     frame = read_jpeg(data)
     check_size(frame.height, frame.width, limits)
     if frame.process in _LOSSLESS_JPEG or frame.precision != 8:
         raise UnsupportedEncoding("Only 8-bit JPEG files are read outside DICOM. Send the film as PNG or DICOM.")
-    channels, warnings = _load(data, "JPEG")
-    return Film(scaled(channels), "image/jpeg", bits=8, lossy=True, warnings=warnings)
+    return _load(data, "JPEG")
+
+
+def decode_raster_frame(data: bytes, kind: Literal["PNG", "JPEG"], limits: Limits) -> Frame:
+    """The stored values of a PNG or JPEG body; raises BadFilm."""
+    channels, _ = _checked_png(data, limits) if kind == "PNG" else _checked_jpeg(data, limits)
+    bits = _bits_in_use(channels)
+    table = np.arange(1 << bits, dtype=np.float32) / np.float32((1 << bits) - 1)
+    return frame_of(channels, lowest=0, bits=bits, display=Display(full_range=True), table=table, lossy=kind == "JPEG")
 
 
 def scaled(stored: Channels) -> Pixels:
@@ -46,8 +64,11 @@ def scaled(stored: Channels) -> Pixels:
 
     Research films of 10 to 14 bits come as 16-bit files; dividing those by 65,535 would leave them black.
     """
-    largest = 255 if stored.dtype == np.uint8 else max((1 << int(stored.max()).bit_length()) - 1, 255)
-    return np.asarray(stored / np.float32(largest), dtype=np.float32)
+    return np.asarray(stored / np.float32((1 << _bits_in_use(stored)) - 1), dtype=np.float32)
+
+
+def _bits_in_use(stored: Channels) -> int:
+    return 8 if stored.dtype == np.uint8 else max(int(stored.max()).bit_length(), 8)
 
 
 def _quickly(data: bytes, image: Image.Image) -> tuple[Channels, tuple[FilmWarning, ...]] | None:

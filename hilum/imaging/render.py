@@ -11,6 +11,8 @@ from PIL import Image
 from hilum.imaging.film import Film
 
 THUMBNAIL_SIDE = 160
+# What a reading stage of 1366 x 768 shows at once; larger films follow in full.
+PREVIEW_SIDE = 1024
 
 
 def decode_8bit(film: Film) -> npt.NDArray[np.uint8]:
@@ -33,3 +35,8 @@ def render(film: Film, max_side: int | None = None) -> bytes:
 def thumbnail(film: Film) -> bytes:
     """A small PNG for lists."""
     return render(film, THUMBNAIL_SIDE)
+
+
+def preview(film: Film) -> bytes:
+    """A PNG that decodes at once, shown until the film's own values are there."""
+    return render(film, PREVIEW_SIDE)

@@ -63,7 +63,15 @@ def _look_up(values: Values, lut: Lut) -> Values:
     return np.asarray(lut.entries[index], dtype=np.float64)
 
 
-def _windowed(values: Values, window: Window) -> Values:
+def modality_values(display: Display, lowest: int, count: int) -> Values:
+    """The value after the modality transform of each of `count` stored values from `lowest` on."""
+    stored = np.arange(lowest, lowest + count, dtype=np.float64)
+    if display.modality_lut is not None:
+        return _look_up(stored, display.modality_lut)
+    return np.asarray(stored * display.slope + display.intercept)
+
+
+def windowed(values: Values, window: Window) -> Values:
     """PS3.3 C.11.2.1.2.1 and C.11.2.1.3, with an output range of 0..1."""
     if window.function == "SIGMOID":
         exponent = np.clip(-4.0 * (values - window.centre) / window.width, -700.0, 700.0)
@@ -107,18 +115,14 @@ def display_table(display: Display, lowest: int, counts: Counts) -> tuple[Pixels
     if display.padding is not None:
         padding = (stored >= display.padding[0]) & (stored <= display.padding[1])
         seen[padding] = 0
-    values = stored.astype(np.float64)
-    if display.modality_lut is not None:
-        values = _look_up(values, display.modality_lut)
-    else:
-        values = values * display.slope + display.intercept
+    values = modality_values(display, lowest, len(counts))
 
     warnings: tuple[FilmWarning, ...] = ()
     plain = display.voi_lut is None and display.window is None
     if display.voi_lut is not None:
         shown = _look_up(values, display.voi_lut) / display.voi_lut.largest
     elif display.window is not None:
-        shown = _windowed(values, display.window)
+        shown = windowed(values, display.window)
     elif display.full_range or len(counts) <= 256:
         ends = np.sort(values[[0, -1]])
         shown = (values - ends[0]) / max(float(ends[1] - ends[0]), 1e-12)

@@ -1,26 +1,27 @@
-"""Pictures of films: display PNG, thumbnail, heat map. Made when first asked for, then kept beside the films."""
+"""Pictures of films: PNGs, frames, heat maps. Made when first asked for, then kept beside the films."""
 
 from __future__ import annotations
 
+import gzip
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 
 from hilum.clients.base import Refused, Unavailable
-from hilum.imaging import Film as DecodedFilm
-from hilum.imaging import decode, render, thumbnail
+from hilum.imaging import BadFilm, decode, decode_frame, preview, render, thumbnail
 from hilum.problems import Problem
 from hilum.storage import BlobMissing
 from services.web.blind import withheld
 from services.web.context import Web
-from services.web.studies import current_answer, labelled_findings
+from services.web.studies import current_answer, labelled_findings, no_such_study
 from services.web.tables import Film, Prediction, Study
 
 # A change of rendering takes another name, so that no picture of the old kind is served.
 RENDERING = "v1"
+FRAMING = "v1"
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,15 @@ def find_film(web: Web, study_uid: str, film_uid: str) -> StoredFilm:
     return StoredFilm(film.uid, film.sha256, film.blob_key, film.media_type, film.file_name)
 
 
+def list_films(web: Web, study_uid: str) -> Sequence[Film]:
+    """The study's films in their order; raises a 404 problem."""
+    with web.read() as session:
+        films = session.scalars(select(Film).where(Film.study_uid == study_uid).order_by(Film.number)).all()
+    if not films:
+        raise no_such_study()
+    return films
+
+
 def original(web: Web, film: StoredFilm) -> bytes:
     """The bytes as they came."""
     try:
@@ -59,21 +69,38 @@ def original(web: Web, film: StoredFilm) -> bytes:
 
 def display_png(web: Web, film: StoredFilm) -> bytes:
     """8-bit PNG in full resolution."""
-    return _derived(web, film, "image", render)
+    return _derived(web, film, f"image-{RENDERING}", ".png", lambda data: render(decode(data)))
+
+
+def preview_png(web: Web, film: StoredFilm) -> bytes:
+    """8-bit PNG of at most 1,024 pixels a side: the first pixels that a reader sees."""
+    return _derived(web, film, f"preview-{RENDERING}", ".png", lambda data: preview(decode(data)))
 
 
 def thumbnail_png(web: Web, film: StoredFilm) -> bytes:
     """Small PNG for lists."""
-    return _derived(web, film, "thumbnail", thumbnail)
+    return _derived(web, film, f"thumbnail-{RENDERING}", ".png", lambda data: thumbnail(decode(data)))
 
 
-def _derived(web: Web, film: StoredFilm, kind: str, draw: Callable[[DecodedFilm], bytes]) -> bytes:
-    key = f"derived/{kind}-{RENDERING}/{film.uid}/{film.sha256}.png"
+def packed_frame(web: Web, film: StoredFilm) -> bytes:
+    """All stored values (`hilum.imaging.frame`), gzipped lightly: a browser unpacks it faster than it decodes a PNG."""
+    # Without a time in its header, so that the same film gives the same bytes.
+    return _derived(
+        web, film, f"frame-{FRAMING}", ".gz", lambda data: gzip.compress(decode_frame(data).to_bytes(), 1, mtime=0)
+    )
+
+
+def _derived(web: Web, film: StoredFilm, kind: str, ending: str, draw: Callable[[bytes], bytes]) -> bytes:
+    key = f"derived/{kind}/{film.uid}/{film.sha256}{ending}"
     try:
         return web.blobs.get(key)
     except BlobMissing:
         data = original(web, film)
-        picture = web.decoders.submit(lambda: draw(decode(data))).result()
+        try:
+            picture = web.decoders.submit(draw, data).result()
+        except BadFilm as error:
+            # It decoded when it came: the store gives other bytes now, or a newer decoder judges them otherwise.
+            raise Problem(503, "film-unreadable", f"The film can't be shown: {error}") from error
         web.blobs.put(key, picture)
         return picture
 

@@ -78,6 +78,20 @@ class FilmOut(Out):
     warnings: list[WarnedOut]
 
 
+class FilmSizeOut(Out):
+    """A film, as a viewer that fetches it beforehand needs to know it."""
+
+    uid: str
+    width: int
+    height: int
+
+
+class FilmSizesOut(BaseModel):
+    """Answer of `GET /v1/studies/{uid}/films`."""
+
+    films: list[FilmSizeOut]
+
+
 class NamedFindingOut(Out):
     """A finding that can be labelled."""
 

@@ -33,6 +33,46 @@ def study(page: Page) -> None:
     page.keyboard.press("a")
 
 
+def viewer(page: Page) -> None:
+    """A film of 15 bits, turned and back, with a ruler, the magnifier and a narrower window."""
+    page.goto("/?status=all&q=9RG1")
+    page.locator("a.open").first.click()
+    expect(page.locator(".film.shown[data-painted]")).to_be_visible(timeout=WAIT_MS)
+    page.keyboard.press("l")
+    box = page.locator(".film.shown").bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.62
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 300, y + 10, steps=5)
+    page.mouse.up()
+    for key in ("Escape", "5", "g"):
+        page.keyboard.press(key)
+    page.mouse.move(x + 40, y - 190)
+
+
+def compare(page: Page) -> None:
+    """Beside the patient's earlier study, with a heat map."""
+    films = [SAMPLES / "kermany_IM-0122-0001.jpeg", SAMPLES / "kermany_IM-0147-0001.jpeg"]
+    for number, film in enumerate(films):
+        fields = {"patient_id": "P-4", "accession": f"B-{number}"}
+        parts = {"name": film.name, "mimeType": "image/jpeg", "buffer": film.read_bytes()}
+        answer = page.request.post("/v1/studies", multipart={**fields, "file": parts})
+        assert answer.ok, answer.text()
+    page.goto(f"/studies/{answer.json()['uid']}")
+    expect(page.locator("button[data-heat-of]").first).to_be_visible(timeout=WAIT_MS)
+    page.keyboard.press("b")
+    page.keyboard.press("h")
+    expect(page.locator(".heat-note").first).to_be_visible(timeout=WAIT_MS)
+    expect(page.locator(".film.shown[data-painted]")).to_have_count(2, timeout=WAIT_MS)
+
+
+def shortcuts(page: Page) -> None:
+    """The help of the study's page."""
+    page.keyboard.press("?")
+    expect(page.locator("#shortcuts kbd").first).to_be_visible()
+
+
 def upload(page: Page) -> None:
     """Films that are new, here already, and none."""
     page.goto("/upload")
@@ -73,7 +113,7 @@ def main() -> None:
     ):
         browser = launch(playwright, path)
         page = browser.new_page(base_url=room.url, viewport={"width": 1366, "height": 768})
-        for take in (worklist, study, pneumonia, self_test, upload):
+        for take in (worklist, study, viewer, compare, shortcuts, pneumonia, self_test, upload):
             take(page)
             expect(page.locator("#connection")).to_have_text("Ready", timeout=WAIT_MS)
             page.wait_for_load_state("networkidle")

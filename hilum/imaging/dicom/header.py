@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
@@ -113,6 +115,17 @@ def _priority(dataset: Dataset) -> str:
     found = [values.code(dataset, PRIORITY)]
     found += [values.code(item, PRIORITY) for item in values.items(dataset, REQUEST)]
     return next((value for value in found if value), "")
+
+
+def patient_orientation(dataset: Dataset) -> tuple[str, str] | None:
+    """Where the rows and the columns run to (PS3.3 C.7.6.1.1.1), as ("L", "F"); None where the header does not say.
+
+    Only letters of the standard count: a mark on a film is never guessed.
+    """
+    found = [str(value).strip().upper() for value in values.values(dataset, PATIENT_ORIENTATION)]
+    if len(found) != 2 or not all(re.fullmatch(r"[LRAPHF]{1,3}", value) for value in found):
+        return None
+    return found[0], found[1]
 
 
 def pixel_spacing_mm(dataset: Dataset) -> tuple[float, float] | None:

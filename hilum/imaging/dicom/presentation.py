@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
@@ -11,12 +13,16 @@ from hilum.imaging.film import FilmWarning
 from hilum.imaging.voi import Display, Lut, Window
 
 SLOPE, INTERCEPT = 0x00281053, 0x00281052
-CENTRE, WIDTH, FUNCTION = 0x00281050, 0x00281051, 0x00281056
+CENTRE, WIDTH, FUNCTION, EXPLANATION = 0x00281050, 0x00281051, 0x00281056, 0x00281055
+MAX_WINDOWS = 12
 MODALITY_LUT, VOI_LUT = 0x00283000, 0x00283010
 PADDING, PADDING_LIMIT = 0x00280120, 0x00280121
 SHAPE, PHOTOMETRIC = 0x20500020, 0x00280004
 TAGS = frozenset(
-    {SLOPE, INTERCEPT, CENTRE, WIDTH, FUNCTION, MODALITY_LUT, VOI_LUT, PADDING, PADDING_LIMIT, SHAPE, PHOTOMETRIC}
+    {
+        *(SLOPE, INTERCEPT, CENTRE, WIDTH, FUNCTION, EXPLANATION),
+        *(MODALITY_LUT, VOI_LUT, PADDING, PADDING_LIMIT, SHAPE, PHOTOMETRIC),
+    }
 )
 _DESCRIPTOR = tag_for_keyword("LUTDescriptor") or 0
 _DATA = tag_for_keyword("LUTData") or 0
@@ -62,6 +68,19 @@ def _window(centres: list[float], widths: list[float], function: str) -> Window 
     if function == "LINEAR_EXACT" and widths[0] > 0:
         return Window(centres[0], widths[0], "LINEAR_EXACT")
     return Window(centres[0], widths[0]) if widths[0] >= 1 else None
+
+
+def named_windows(dataset: Dataset) -> tuple[tuple[str, Window], ...]:
+    """Every usable window of the header with its explanation (0028,1055), else with its number."""
+    centres, widths = values.numbers(dataset, CENTRE), values.numbers(dataset, WIDTH)
+    function = values.code(dataset, FUNCTION)
+    names = [re.sub(r"[^\w .,+-]", "", str(name))[:24].strip() for name in values.values(dataset, EXPLANATION)]
+    found = []
+    for at, pair in enumerate(list(zip(centres, widths, strict=False))[:MAX_WINDOWS]):
+        window = _window([pair[0]], [pair[1]], function)
+        if window is not None:
+            found.append(((names[at] if at < len(names) else "") or f"Window {at + 1}", window))
+    return tuple(found)
 
 
 def _lut(dataset: Dataset, tag: int, signed: bool, little_endian: bool) -> Lut | None:

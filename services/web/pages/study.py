@@ -12,6 +12,7 @@ from services.web.dicom.results import results_of
 from services.web.pages.bars import ordered
 from services.web.pages.labels import in_words
 from services.web.pages.render import page, shell
+from services.web.priors import prior_of
 from services.web.studies import get_study
 from services.web.worklist import next_unread, previous_unread
 
@@ -36,6 +37,7 @@ def study(web: WebDep, uid: str, again: Annotated[str, Query()] = "", saved: Ann
             chosen=detail.reads[0].labels if is_read and again else {},
             in_words=in_words,
             results=() if detail.study.blind else results_of(session, uid),
+            prior=prior_of(session, uid),
             before=previous_unread(session, uid),
             after=next_unread(session, uid),
         )

@@ -33,5 +33,5 @@ async function toggle() {
 
 if (button) {
   button.addEventListener("click", toggle);
-  listen({ ".": { run: () => void toggle() } });
+  listen({ ".": { help: "Hide or show patients' identity", run: () => void toggle() } });
 }

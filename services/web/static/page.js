@@ -2,7 +2,7 @@
 
 import { watchConnection } from "./connection.js";
 import { ago, count } from "./format.js";
-import { listen } from "./keys.js";
+import { listen, shortcuts } from "./keys.js";
 import { Outbox } from "./outbox.js";
 import { refreshTimes } from "./times.js";
 
@@ -73,15 +73,34 @@ export async function flush() {
   showWaiting();
 }
 
+// The help is made of the commands themselves, so that it can't lack one.
+function showHelp(help) {
+  const list = document.getElementById("shortcuts");
+  for (const made of list.querySelectorAll(".made")) made.remove();
+  for (const [keys, text] of shortcuts()) {
+    const term = document.createElement("dt");
+    keys.forEach((key, at) => {
+      const part = document.createElement("kbd");
+      part.textContent = key;
+      term.append(at ? " " : "", part);
+    });
+    const meaning = document.createElement("dd");
+    meaning.textContent = text;
+    term.className = meaning.className = "made";
+    list.append(term, meaning);
+  }
+  help.showModal();
+}
+
 function startDialogs() {
   const help = document.getElementById("help");
   const waiting = document.getElementById("waiting-dialog");
-  document.getElementById("help-button").addEventListener("click", () => help.showModal());
+  document.getElementById("help-button").addEventListener("click", () => showHelp(help));
   document.getElementById("waiting").addEventListener("click", () => waiting.showModal());
   listen({
-    "?": { run: () => help.showModal() },
-    u: { run: () => location.assign("/upload") },
-    w: { run: () => document.body.dataset.page !== "worklist" && location.assign("/") },
+    w: { help: "Worklist", run: () => document.body.dataset.page !== "worklist" && location.assign("/") },
+    u: { help: "Upload films", run: () => location.assign("/upload") },
+    "?": { help: "These shortcuts; Esc closes them", run: () => showHelp(help) },
   });
 }
 

@@ -1,11 +1,13 @@
 // A study's page: labels by mouse or keyboard, save once, go on. Nothing here decides anything about a film.
 
+import { FILM_GESTURES, filmKeys } from "./film-keys.js";
 import { watchStudy } from "./fresh.js";
 import { listen } from "./keys.js";
 import { inWords, nothingJudged, othersAbsent, toggled } from "./labels.js";
 import { nextUnread, skip, skipped } from "./next.js";
 import { newKey } from "./outbox.js";
 import { flush, go, outbox, say, showWaiting } from "./page.js";
+import { preloadNext } from "./preload.js";
 import { Films } from "./toolbar.js";
 
 const form = document.getElementById("read");
@@ -188,46 +190,48 @@ document.getElementById("clear")?.addEventListener("click", () => {
 document.getElementById("skip")?.addEventListener("click", passOver);
 document.getElementById("go-on")?.addEventListener("click", () => goOn(""));
 
-const down = { run: () => move(1), repeats: true };
-const up = { run: () => move(-1), repeats: true };
-const onFilm = () => document.activeElement?.classList.contains("film");
+const film = filmKeys(films);
 const onSlider = (event) => event.target.matches("input[type=range]");
-const follow = (rel) => ({ run: () => document.querySelector(`a[rel=${rel}]`)?.click() });
-
-listen({
-  j: down,
-  k: up,
-  ArrowDown: { run: (event) => (onSlider(event) ? false : onFilm() ? films.view.pan(0, -40) : move(1)), repeats: true },
-  ArrowUp: { run: (event) => (onSlider(event) ? false : onFilm() ? films.view.pan(0, 40) : move(-1)), repeats: true },
-  ArrowLeft: { run: () => (onFilm() ? films.view.pan(40, 0) : false), repeats: true },
-  ArrowRight: { run: () => (onFilm() ? films.view.pan(-40, 0) : false), repeats: true },
-  1: { run: () => set(1) },
-  2: { run: () => set(0) },
-  3: { run: () => set(-1) },
-  0: { run: () => set(null) },
-  Backspace: { run: () => set(null) },
-  a: { run: allOthersAbsent },
-  s: { run: () => (form ? save() : goOn("")) },
-  x: { run: passOver },
-  n: follow("next"),
-  p: follow("prev"),
-  i: { run: () => films.view.invert() },
-  f: { run: () => films.view.fit() },
-  r: { run: () => films.view.reset() },
-  "+": { run: () => films.view.zoom(1.25), repeats: true },
-  "=": { run: () => films.view.zoom(1.25), repeats: true },
-  "-": { run: () => films.view.zoom(0.8), repeats: true },
-  m: { run: () => films.togglePan() },
-  c: { run: () => films.toggleSide() },
-  v: { run: () => films.turn() },
-  h: {
-    run: () => {
-      const row = rowInUse() ?? rows[0];
-      if (row?.querySelector("button[data-heat-of]")) films.toggleHeat(row.dataset.finding);
-    },
-  },
-  e: { run: () => document.getElementById("again")?.click() },
+// An arrow belongs to the slider or the film that has the focus, else it goes from finding to finding.
+const arrow = (key, step) => ({
+  help: step > 0 ? "Next finding" : "Previous finding",
+  run: (event) => (onSlider(event) ? false : film.arrows[key](event) || move(step)),
+  repeats: true,
 });
+const sideways = (key) => ({ run: (event) => !onSlider(event) && film.arrows[key](event), repeats: true });
+const follow = (rel) => () => document.querySelector(`a[rel=${rel}]`)?.click();
+const takeBack = { help: "Take it back (or the same key again)", run: () => set(null) };
+
+listen(
+  {
+    j: { help: "Next finding", run: () => move(1), repeats: true },
+    k: { help: "Previous finding", run: () => move(-1), repeats: true },
+    ArrowDown: arrow("ArrowDown", 1),
+    ArrowUp: arrow("ArrowUp", -1),
+    ArrowLeft: sideways("ArrowLeft"),
+    ArrowRight: sideways("ArrowRight"),
+    1: { help: "Present", run: () => set(1) },
+    2: { help: "Absent", run: () => set(0) },
+    3: { help: "Uncertain", run: () => set(-1) },
+    0: takeBack,
+    Backspace: takeBack,
+    a: { help: "All others absent", run: allOthersAbsent },
+    s: { help: "Save, then the next unread study", run: () => (form ? save() : goOn("")) },
+    x: { help: "Skip: the study stays unread", run: passOver },
+    n: { help: "Next unread study, without saving", run: follow("next") },
+    p: { help: "Previous unread study, without saving", run: follow("prev") },
+    e: { help: "Read again", run: () => document.getElementById("again")?.click() },
+    h: {
+      help: "Heat map of the finding in use: influence, not location",
+      run: () => {
+        const row = rowInUse() ?? rows[0];
+        if (row?.querySelector("button[data-heat-of]")) films.toggleHeat(row.dataset.finding);
+      },
+    },
+    ...film.keys,
+  },
+  FILM_GESTURES,
+);
 
 if (form) {
   const kept = outbox.entries().find((entry) => entry.uid === uid && !entry.refused);
@@ -253,3 +257,5 @@ if (form) {
 } else {
   document.getElementById("go-on")?.focus();
 }
+// This study's own film comes first.
+films.ready.finally(() => preloadNext(uid));

@@ -1,169 +1,219 @@
-// One film on its stage: fit, zoom by wheel, pan, window by drag, invert, and a heat map over the film's whole frame.
+// One film on its stage: place, window, and the two pictures of it. First the server's 8-bit preview, which needs no
+// script; then all stored values, up to 16 bits, painted through the window that the reader chooses.
 
-import { clamp, fitted, transfer, zoomed } from "./geometry.js";
+import { clamp, fitScale, inverse, kept, matrix, zoomed } from "./geometry.js";
+import { showHeat } from "./heat.js";
+import { Lens } from "./lens.js";
+import { aspectOf, edges, planeOf } from "./marks.js";
+import { Ruler } from "./ruler.js";
+import { tableOf } from "./voi.js";
 
-const SVG = "http://www.w3.org/2000/svg";
-let filters = 0;
-
-// A window is a linear map of grey: an SVG filter does it on the graphics card and needs no inline style.
-function makeFilter() {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("width", "0");
-  svg.setAttribute("height", "0");
-  svg.setAttribute("aria-hidden", "true");
-  svg.setAttribute("class", "visually-hidden");
-  const filter = document.createElementNS(SVG, "filter");
-  filter.id = `window-${(filters += 1)}`;
-  filter.setAttribute("color-interpolation-filters", "sRGB");
-  const component = document.createElementNS(SVG, "feComponentTransfer");
-  const channels = ["R", "G", "B"].map((channel) => {
-    const part = document.createElementNS(SVG, `feFunc${channel}`);
-    part.setAttribute("type", "linear");
-    component.append(part);
-    return part;
-  });
-  filter.append(component);
-  svg.append(filter);
-  return { svg, id: filter.id, channels };
-}
+const MOST_SCALE = 16;
 
 export class FilmView {
-  constructor(figure, onWindow = () => {}) {
-    this.figure = figure;
-    this.sheet = figure.querySelector(".sheet");
-    this.image = figure.querySelector("img.picture");
-    this.onWindow = onWindow;
-    this.dragPans = false;
-    this.size = { width: Number(figure.dataset.width), height: Number(figure.dataset.height) };
-    this.filter = makeFilter();
-    figure.append(this.filter.svg);
-    this.reset();
+  constructor(figure, { painter, frames, announce = () => {}, onChange = () => {} }) {
+    Object.assign(this, { figure, painter, frames, announce, onChange });
+    this.url = figure.dataset.frame;
+    this.size = { width: Number(figure.dataset.width), height: Number(figure.dataset.height), aspect: 1 };
+    this.sheets = [...figure.querySelectorAll(".sheet")];
+    this.over = figure.querySelector(".sheet.over");
+    this.canvas = figure.querySelector("canvas.pixels");
+    this.readout = figure.querySelector(".readout");
+    this.note = figure.querySelector(".film-note");
+    this.frame = null;
+    this.tool = "window";
+    this.window = null;
+    this.inverted = false;
+    this.place = { scale: null, x: 0, y: 0, turn: 0 };
+    this.ruler = new Ruler(this);
+    this.lens = new Lens(this);
+    this.figure.querySelector("img.picture").addEventListener("error", () => this.onPictureError());
     new ResizeObserver(() => this.draw()).observe(figure);
-    figure.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
-    figure.addEventListener("pointerdown", (event) => this.drag(event));
-    figure.addEventListener("dblclick", () => this.fit());
+    // A screen of another density, or the browser's own zoom.
+    addEventListener("resize", () => this.draw());
+    this.draw();
+  }
+
+  get stage() {
+    return { width: this.figure.clientWidth, height: this.figure.clientHeight };
+  }
+
+  get scale() {
+    return this.place.scale ?? fitScale(this.size, this.stage, this.place.turn);
+  }
+
+  get shown() {
+    return this.stage.width > 0;
+  }
+
+  get matrix() {
+    return matrix(this.size, this.stage, { ...this.place, scale: this.scale }, devicePixelRatio || 1);
+  }
+
+  // The window that is applied, also where it is the film's own.
+  get windowInUse() {
+    return this.window ?? this.frame?.window ?? null;
+  }
+
+  // Fetch the stored values, once; a failure stays on the film with its reason, and the preview stays in sight.
+  async load() {
+    if (this.frame || this.loading) return;
+    this.loading = true;
+    this.setNote("");
+    try {
+      this.frame = await this.frames.get(this.url);
+      this.size.aspect = aspectOf(this.frame.spacing);
+      this.changed();
+      performance.mark("hilum:frame", { detail: this.figure.dataset.uid });
+    } catch (error) {
+      this.setNote(`Only a small 8-bit picture is shown: ${error.message}.`, true);
+    } finally {
+      this.loading = false;
+    }
+  }
+
+  drop() {
+    this.frame = null;
+    this.table = null;
+    this.canvas.hidden = true;
+    this.canvas.width = this.canvas.height = 1;
+  }
+
+  onPictureError() {
+    if (!this.frame) this.setNote("The film can't be shown: its picture did not come. It may be damaged in the store.", true);
+  }
+
+  setNote(text, again = false) {
+    this.note.hidden = !text;
+    this.note.replaceChildren(text);
+    if (!again) return;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = "Try again";
+    button.addEventListener("click", () => this.load());
+    this.note.append(" ", button);
+    this.announce(text);
   }
 
   reset() {
-    this.view = { scale: 1, x: 0, y: 0 };
-    this.window = { centre: 0.5, width: 1, inverted: false };
-    this.draw();
-    this.onWindow(this);
+    this.place = { scale: null, x: 0, y: 0, turn: 0 };
+    this.window = null;
+    this.inverted = false;
+    this.ruler.clear();
+    this.changed("Reset");
   }
 
   fit() {
-    this.view = { scale: 1, x: 0, y: 0 };
-    this.draw();
+    this.place = { ...this.place, scale: null, x: 0, y: 0 };
+    this.changed("The whole film");
   }
 
-  zoom(factor, x = this.figure.clientWidth / 2, y = this.figure.clientHeight / 2) {
-    this.view = zoomed(this.view, factor, x, y);
-    this.draw();
+  // One film pixel on one screen pixel.
+  actual() {
+    this.zoom(1 / (devicePixelRatio || 1) / this.scale);
+    this.announce("One to one: each film pixel is a screen pixel");
+  }
+
+  zoom(factor, x = this.stage.width / 2, y = this.stage.height / 2) {
+    const least = Math.min(fitScale(this.size, this.stage, this.place.turn), 1 / (devicePixelRatio || 1)) / 2;
+    const now = { ...this.place, scale: this.scale };
+    this.place = kept(this.size, this.stage, zoomed(now, factor, x, y, this.stage, { least, most: MOST_SCALE }));
+    this.changed(`Zoom ${this.percent}`);
+  }
+
+  // Screen pixels per film pixel.
+  get percent() {
+    return `${Math.round(this.scale * (devicePixelRatio || 1) * 100)} %`;
   }
 
   pan(dx, dy) {
-    if (this.view.scale === 1) return;
-    this.view = { ...this.view, x: this.view.x + dx, y: this.view.y + dy };
+    const now = { ...this.place, scale: this.scale };
+    this.place = kept(this.size, this.stage, { ...now, x: now.x + dx, y: now.y + dy });
     this.draw();
   }
 
-  setWindow(centre, width) {
-    this.window = { ...this.window, centre: clamp(centre, 0, 1), width: clamp(width, 0.05, 2) };
-    this.draw();
-    this.onWindow(this);
+  turn(quarters) {
+    const turn = (this.place.turn + quarters + 4) % 4;
+    this.place = { scale: null, x: 0, y: 0, turn };
+    this.changed(turn ? `Turned by ${turn * 90} degrees` : "Upright");
+  }
+
+  setWindow(window) {
+    this.window = window && { ...window, width: Math.max(window.width, 1) };
+    const used = this.windowInUse;
+    this.changed(used && `Window centre ${Math.round(used.centre)}, width ${Math.round(used.width)}`);
+  }
+
+  // Move the window's centre by a share of the film's own width, and stretch its width.
+  nudge(along, stretch) {
+    if (!this.frame) return;
+    const { centre, width, function: name } = this.windowInUse;
+    const own = this.frame.window.width;
+    // A film stored with white as its lowest value gets darker the other way.
+    const step = along * own * (this.frame.inverted ? -1 : 1);
+    this.setWindow({ centre: centre + step, width: clamp(width * stretch, own / 200, own * 8), function: name });
   }
 
   invert() {
-    this.window = { ...this.window, inverted: !this.window.inverted };
+    this.inverted = !this.inverted;
+    this.changed(this.inverted ? "Inverted" : "Not inverted");
+  }
+
+  // Something that the toolbar shows has changed.
+  changed(text = "") {
+    this.table = this.frame ? tableOf(this.frame, this.window, this.inverted) : null;
     this.draw();
-    this.onWindow(this);
+    this.onChange(this);
+    if (text) this.announce(text);
   }
 
   draw() {
-    const frame = fitted(this.size, { width: this.figure.clientWidth, height: this.figure.clientHeight });
-    const { scale, x, y } = this.view;
-    const style = this.sheet.style;
-    style.inset = "auto";
-    style.left = `${frame.left}px`;
-    style.top = `${frame.top}px`;
-    style.width = `${frame.width}px`;
-    style.height = `${frame.height}px`;
-    // The sheet's own corner is the origin, the view's is the stage's: shift by where the frame begins.
-    style.transform = `translate(${x + frame.left * (scale - 1)}px, ${y + frame.top * (scale - 1)}px) scale(${scale})`;
-    const { slope, intercept } = transfer(this.window);
-    for (const part of this.filter.channels) {
-      part.setAttribute("slope", slope.toFixed(4));
-      part.setAttribute("intercept", intercept.toFixed(4));
+    if (!this.shown) return;
+    const [a, b, c, d, e, f] = this.matrix;
+    for (const sheet of this.sheets) {
+      sheet.style.width = `${this.size.width}px`;
+      sheet.style.height = `${this.size.height}px`;
+      sheet.style.transform = `matrix(${a}, ${b}, ${c}, ${d}, ${e}, ${f})`;
     }
-    const plain = slope === 1 && intercept === 0;
-    this.image.style.filter = plain ? "none" : `url("#${this.filter.id}")`;
-    this.figure.classList.toggle("panning", this.dragPans);
+    this.figure.classList.toggle("ready", true);
+    this.figure.dataset.tool = this.tool;
+    this.ruler.draw();
+    this.write();
+    this.due ??= requestAnimationFrame(() => {
+      this.due = null;
+      this.paint();
+    });
   }
 
-  wheel(event) {
-    event.preventDefault();
-    const box = this.figure.getBoundingClientRect();
-    this.zoom(Math.exp(-event.deltaY * 0.0015), event.clientX - box.left, event.clientY - box.top);
+  paint() {
+    if (!this.frame || !this.table || !this.shown) return;
+    const ratio = devicePixelRatio || 1;
+    const [width, height] = [Math.round(this.stage.width * ratio), Math.round(this.stage.height * ratio)];
+    if (this.canvas.width !== width) this.canvas.width = width;
+    if (this.canvas.height !== height) this.canvas.height = height;
+    const onScreen = this.matrix.map((value) => value * ratio);
+    this.painter.paint(this.canvas.getContext("2d"), this.frame, this.table, inverse(onScreen));
+    this.canvas.hidden = false;
+    this.figure.dataset.painted = this.painter.kind;
+    this.lens.paint();
   }
 
-  drag(start) {
-    if (start.button > 1) return;
-    start.preventDefault();
-    this.figure.focus({ preventScroll: true });
-    const pans = this.dragPans || start.shiftKey || start.button === 1;
-    const before = { ...this.window };
-    let last = start;
-    this.figure.setPointerCapture(start.pointerId);
-    const move = (event) => {
-      if (pans) this.pan(event.clientX - last.clientX, event.clientY - last.clientY);
-      else {
-        // As on other workstations: right widens the window, down raises its centre (darker).
-        const across = (event.clientX - start.clientX) / this.figure.clientWidth;
-        const along = (event.clientY - start.clientY) / this.figure.clientHeight;
-        this.setWindow(before.centre + along, before.width * Math.exp(across * 2));
-      }
-      last = event;
-    };
-    const end = () => {
-      this.figure.removeEventListener("pointermove", move);
-      this.figure.removeEventListener("pointerup", end);
-      this.figure.removeEventListener("pointercancel", end);
-    };
-    this.figure.addEventListener("pointermove", move);
-    this.figure.addEventListener("pointerup", end);
-    this.figure.addEventListener("pointercancel", end);
-  }
-
-  // Show what influenced `finding`, or nothing for null. Resolves to "" or a sentence that says why it cannot be shown.
-  async showHeat(finding, opacity) {
-    let heat = this.sheet.querySelector("img.heat");
-    const note = this.figure.querySelector(".heat-note");
-    this.wanted = finding;
-    heat?.remove();
-    note.hidden = true;
-    if (!finding) return "";
-    const answer = await fetch(`${this.figure.dataset.heat}?finding=${encodeURIComponent(finding)}`).catch(() => null);
-    if (!answer?.ok) {
-      const problem = await answer?.json().catch(() => null);
-      return problem?.detail ?? "The heat map can't be made now.";
+  // The words on the film: sides, unit, window and zoom.
+  write() {
+    const letters = this.frame ? edges(this.frame.orientation, this.place.turn) : null;
+    for (const side of ["top", "right", "bottom", "left"]) {
+      this.figure.querySelector(`.side[data-at=${side}]`).textContent = letters?.[side] ?? "";
     }
-    const picture = URL.createObjectURL(await answer.blob());
-    if (this.wanted !== finding) return "";
-    this.sheet.querySelector("img.heat")?.remove();
-    heat = document.createElement("img");
-    heat.className = "heat";
-    heat.alt = `Influence on ${finding}`;
-    heat.style.opacity = opacity;
-    heat.addEventListener("load", () => URL.revokeObjectURL(picture));
-    heat.src = picture;
-    this.sheet.append(heat);
-    note.textContent = `Influence on ${finding}, not location`;
-    note.hidden = false;
-    return "";
+    if (!this.frame) return;
+    const { centre, width } = this.windowInUse;
+    const turned = this.place.turn ? ` · turned ${this.place.turn * 90}°` : "";
+    const inverted = this.inverted ? " · inverted" : "";
+    this.readout.textContent =
+      `C ${Math.round(centre)} W ${Math.round(width)} · ${this.percent}${turned}${inverted}\n` +
+      `${planeOf(this.frame.spacing)}${letters ? "" : " · sides not stated"}`;
   }
 
-  setOpacity(opacity) {
-    const heat = this.sheet.querySelector("img.heat");
-    if (heat) heat.style.opacity = opacity;
+  showHeat(finding, opacity) {
+    return showHeat(this, finding, opacity);
   }
 }

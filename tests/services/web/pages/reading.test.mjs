@@ -3,7 +3,6 @@ import { test } from "node:test";
 
 const from = (name) => import(`${process.env.HILUM_STATIC}/${name}.js`);
 const { inWords, nothingJudged, othersAbsent, toggled } = await from("labels");
-const { fitted, transfer, zoomed } = await from("geometry");
 const { choose } = await from("next");
 const { changed } = await from("fresh");
 const { outcomeOf } = await from("send");
@@ -25,28 +24,6 @@ test("absent is a judgement, blank is none", () => {
   assert.equal(nothingJudged({ Mass: null }), true);
   assert.equal(nothingJudged({ Mass: 0 }), false);
   assert.equal(inWords({ Mass: 1, Edema: 0, Nodule: null }), "present: Mass · 1 absent · 1 not judged");
-});
-
-test("the whole film is on the stage, centred, in its own shape", () => {
-  assert.deepEqual(fitted({ width: 100, height: 200 }, { width: 400, height: 400 }), { left: 100, top: 0, width: 200, height: 400 });
-});
-
-test("zooming keeps the point under the pointer, and back at 1 the film fits", () => {
-  const view = { scale: 2, x: -50, y: 10 };
-  const after = zoomed(view, 1.5, 120, 80);
-  assert.ok(Math.abs((120 - view.x) / view.scale - (120 - after.x) / after.scale) < 1e-9);
-  assert.deepEqual(zoomed(view, 0.1, 120, 80), { scale: 1, x: 0, y: 0 });
-});
-
-test("a window is black at its lower end and white at its upper; inverted the other way round", () => {
-  const at = (grey, window) => {
-    const { slope, intercept } = transfer(window);
-    return slope * grey + intercept;
-  };
-  const window = { centre: 0.6, width: 0.4, inverted: false };
-  assert.ok(Math.abs(at(0.4, window)) < 1e-9 && Math.abs(at(0.8, window) - 1) < 1e-9);
-  assert.ok(Math.abs(at(0.4, { ...window, inverted: true }) - 1) < 1e-9);
-  assert.deepEqual(transfer({ centre: 0.5, width: 1, inverted: false }), { slope: 1, intercept: 0 });
 });
 
 test("the next study is the earliest due that was not skipped", () => {

@@ -273,16 +273,6 @@ def test_the_trial_says_when_it_must_wait_and_then_what_the_release_says(room: R
     assert "Effusion present" in answer.text
 
 
-def test_every_shortcut_of_the_study_page_is_in_its_help(room: Room, one: str) -> None:
-    source = assets().files["study.js"][1].decode()
-    block = source[source.index("listen({") :]
-    keys = re.findall(r'^  (?:"(.)"|(\w)): ', block, re.MULTILINE)
-    shown = set(re.findall(r"<kbd>(.+?)</kbd>", text_of(room, f"/studies/{one}").split('id="help"')[1]))
-    for quoted, plain in keys:
-        key = quoted or plain
-        assert key in shown or key == "=", key
-
-
 def test_a_model_card_cannot_bring_markup_of_its_own() -> None:
     card = to_html(
         "# Card\n\n<script>x</script> [a](javascript:x) ![b](http://c/d.png)\n\n|n|m|\n|-:|:-|\n|1|<b>2</b>|\n"
