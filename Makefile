@@ -12,7 +12,7 @@ CODE := hilum services training tests samples bench
 
 .PHONY: help run test test-infra lint format train train-default bench bench-inference bench-training bench-viewer rivals fuzz lock
 .PHONY: ablations cross-validation retrain-proof backbones
-.PHONY: clean kill-loop soak overload images
+.PHONY: bench-lead clean kill-loop soak overload images
 
 help:  ## Show this list
 	@echo "Hilum ranks chest radiographs by urgency. Start with: make run"
@@ -58,6 +58,9 @@ rivals: $(VENV)/bin/python  ## Install the servers that bench-inference measures
 
 bench-inference: $(VENV)/.test rivals  ## Measure inference beside bare ONNX Runtime, BentoML, Ray Serve and KServe (20 minutes)
 	$(BIN)/python -m bench.rivals
+
+bench-lead: $(VENV)/.test  ## Measure evidence over 50,000 pairs and the lead's numbers over a million studies (10 minutes)
+	$(BIN)/python -m bench.lead
 
 bench-training: $(VENV)/.test  ## Measure the store of frames, the input pipeline and the evaluation
 	$(BIN)/python -m bench.training_data

@@ -67,6 +67,13 @@ class Web:
         """The site's target waits."""
         return self.settings.policy
 
+    def served_by(self, digest: str) -> InferenceClient:
+        """Who serves release `digest`: canary, where it does, else production's inference."""
+        model = None if self.canary is None else self.canary.model
+        if self.canary is not None and model is not None and model.release.digest == digest:
+            return self.canary.client
+        return self.inference
+
     @contextmanager
     def read(self) -> Iterator[Session]:
         """One snapshot of the rows; raises DatabaseUnavailable. Blocks: use it in a thread."""

@@ -120,7 +120,7 @@ async def heat_png(web: Web, study_uid: str, film_uid: str, finding: str) -> byt
     except BlobMissing:
         data = await run_in_threadpool(original, web, film)
     try:
-        picture = await web.inference.explain(data, finding, digest)
+        picture = await web.served_by(digest).explain(data, finding, digest)
     except Refused as error:
         status = error.status if error.status in {404, 409, 422} else 502
         raise Problem(status, error.kind or "no-heat-map", error.detail) from error

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from hilum.findings import finding
 from hilum.storage import writer_lock
 from hilum.wire import ModelInfo
+from services.web.shadow.tables import ShadowRelease
 from services.web.tables import Answer, Release
 
 
@@ -34,7 +35,8 @@ def newest_release(session: Session) -> Release | None:
 
 def findings_of(session: Session, answer: Answer) -> list[dict[str, Any]]:
     """Name, code, acute, established of each finding of the answer's release, in its order."""
-    release = session.get(Release, (answer.release_digest, answer.precision))
+    key = (answer.release_digest, answer.precision)
+    release = session.get(Release, key) or session.get(ShadowRelease, key)
     if release is not None:
         return list(release.payload["findings"])
     # The answer itself names its findings in order; whether they are acute is in Hilum's dictionary.
@@ -42,8 +44,9 @@ def findings_of(session: Session, answer: Answer) -> list[dict[str, Any]]:
 
 
 def known_release(session: Session, digest: str, precision: str) -> bool:
-    """Whether the release's findings are kept here."""
-    return session.get(Release, (digest, precision)) is not None
+    """Whether the release's findings are kept here, as production's or as canary's."""
+    key = (digest, precision)
+    return (session.get(Release, key) or session.get(ShadowRelease, key)) is not None
 
 
 def newest_model(session: Session) -> ModelInfo | None:

@@ -12,9 +12,10 @@ from hilum.storage import BlobMissing, BlobsUnavailable, DatabaseUnavailable
 from services.web.answers import store_prediction, store_refusal
 from services.web.context import Web, utc_now
 from services.web.dicom.results import queue_results
+from services.web.know import know_release
 from services.web.metrics import FILMS_SCORED
 from services.web.queue import Claimed, claim_film, hurry_all, put_back
-from services.web.releases import keep_release, known_release
+from services.web.shadow.live import ask_live
 
 log = structlog.get_logger("hilum.web.scoring")
 # What inference says of the film itself; every other refusal is about the way there (a gateway, a wrong address).
@@ -43,8 +44,8 @@ async def score_one(web: Web) -> Outcome:
 async def _score(web: Web, claimed: Claimed) -> Outcome:
     try:
         data = await asyncio.to_thread(web.blobs.get, claimed.blob_key)
-        prediction = await web.inference.predict(data, claimed.file_name)
-        await _know(web, prediction.release.digest, prediction.release.precision)
+        prediction = await ask_live(web, claimed, data)
+        await know_release(web, prediction.release)
     except BlobMissing:
         log.error("a kept film's bytes are missing", film_uid=claimed.uid)
         await asyncio.to_thread(_refuse, web, claimed.uid, "the film's bytes are missing from the store")
@@ -72,23 +73,6 @@ async def _score(web: Web, claimed: Claimed) -> Outcome:
     if web.canary is not None:
         web.canary.offer(claimed.study_uid)
     return "scored" if prediction.domain.in_domain else "not_scored"
-
-
-async def _know(web: Web, digest: str, precision: str) -> None:
-    """Learn the release's findings before its first answer, so that the answer can be read without inference."""
-
-    def known() -> bool:
-        with web.read() as session:
-            return known_release(session, digest, precision)
-
-    if not await asyncio.to_thread(known):
-        info = await web.inference.model()
-
-        def keep() -> None:
-            with web.write() as session:
-                keep_release(session, info, utc_now())
-
-        await asyncio.to_thread(keep)
 
 
 def _claim(web: Web) -> Claimed | None:

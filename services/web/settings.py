@@ -38,6 +38,16 @@ class WebSettings(IdentitySettings):
     canary_timeout_seconds: float = Field(
         default=10.0, gt=0, le=600, description="Longest wait for one score of canary's; the live path never waits so."
     )
+    exposure_share: float = Field(
+        default=0.0, ge=0.0, le=1.0, description="Share of patients whose live answer is canary's (exposure)."
+    )
+    exposure_salt: str = Field(default="hilum", description="Salt of the patient hash that chooses the exposed share.")
+    exposure_wait_seconds: float = Field(
+        default=2.0, gt=0, le=60, description="Longest wait of an exposed study for canary, then production answers."
+    )
+    canary_gone_minutes: float = Field(
+        default=5.0, gt=0, description="Canary away for so long: its unread studies go back to production's release."
+    )
     shadow_queue: int = Field(
         default=200, gt=0, le=100_000, description="Studies that may wait in memory for canary; more are asked later."
     )

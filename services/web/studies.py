@@ -11,6 +11,7 @@ from hilum.problems import Problem
 from services.web.blind import withheld
 from services.web.identity.mask import shown
 from services.web.releases import findings_of, newest_release
+from services.web.shadow.tables import Exposure
 from services.web.tables import Answer, Conflict, Film, Outbox, Read, Study
 from services.web.views import (
     AnsweredFinding,
@@ -22,6 +23,7 @@ from services.web.views import (
     ReadView,
     ReleaseView,
     StudyDetail,
+    TrialView,
     Warned,
 )
 from services.web.worklist import study_rows
@@ -137,4 +139,12 @@ def get_study(session: Session, uid: str, *, reader: str) -> StudyDetail:
             ConflictView(c.film_uid, shown(c.file_name), c.sha256, shown(c.difference), c.seen_at) for c in conflicts
         ),
         reads=reads,
+        trial=None if hidden else _trial(session, uid),
     )
+
+
+def _trial(session: Session, uid: str) -> TrialView | None:
+    row = session.get(Exposure, uid)
+    if row is None or not row.exposed:
+        return None
+    return TrialView(row.release_digest, row.decided_at, row.ended_at, row.ended_reason)

@@ -151,6 +151,7 @@ class Read(Base):
     """
 
     __tablename__ = "study_reads"
+    __table_args__ = (Index("ix_study_reads_read_at", "read_at", "id"),)
 
     id: Mapped[str] = mapped_column(String(128), primary_key=True)
     study_uid: Mapped[str] = mapped_column(ForeignKey("studies.uid"), index=True)

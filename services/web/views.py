@@ -160,6 +160,16 @@ class ReadView:
 
 
 @dataclass(frozen=True)
+class TrialView:
+    """A study whose live answer is, or was, canary's: the release on trial, and why production's took over."""
+
+    release_digest: str
+    decided_at: datetime
+    ended_at: datetime | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
 class StudyDetail:
     """Everything of one study that this reader may see. `findings` are those that can be labelled now."""
 
@@ -170,6 +180,7 @@ class StudyDetail:
     warnings: tuple[Warned, ...]
     conflicts: tuple[ConflictView, ...]
     reads: tuple[ReadView, ...]
+    trial: TrialView | None = None
 
 
 @dataclass(frozen=True)

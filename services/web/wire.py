@@ -151,6 +151,15 @@ class ReadRow(Out):
     refused: str | None
 
 
+class TrialOut(Out):
+    """The live answer is, or was, of a release on trial (canary's); `ended_at` and `reason`: production's took over."""
+
+    release_digest: str
+    decided_at: datetime
+    ended_at: datetime | None
+    reason: str | None
+
+
 class StudyDetailOut(StudyOut):
     """Answer of `GET /v1/studies/{uid}`."""
 
@@ -160,6 +169,7 @@ class StudyDetailOut(StudyOut):
     warnings: list[WarnedOut]
     conflicts: list[ConflictOut]
     reads: list[ReadRow]
+    trial: TrialOut | None
 
 
 class NewReadBody(BaseModel):

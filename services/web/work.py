@@ -11,9 +11,11 @@ from hilum.storage import DatabaseUnavailable, plain_errors, session_factory, up
 from services.web.context import Web, utc_now
 from services.web.dicom.backfill import run_backfill
 from services.web.dicom.deliver import run_results
+from services.web.numbers.facts import run_numbers
 from services.web.outbox import hurry_reads, run_outbox
 from services.web.queue import end_leases
 from services.web.scoring import run_scoring
+from services.web.shadow.live import run_exposure
 from services.web.shadow.worker import run_shadow
 
 log = structlog.get_logger("hilum.web.work")
@@ -55,4 +57,6 @@ async def work(web: Web) -> None:
         group.create_task(run_outbox(web))
         group.create_task(run_results(web))
         group.create_task(run_backfill(web))
+        group.create_task(run_numbers(web))
         group.create_task(run_shadow(web))
+        group.create_task(run_exposure(web))

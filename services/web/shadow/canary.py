@@ -79,13 +79,16 @@ class Canary:
             QUEUE.set(len(self._queue))
             return uid
 
-    async def predict(self, data: bytes, name: str, now: Callable[[], datetime]) -> Prediction:
-        """Canary's score of a film within its time limit, of a release that `model` then names.
+    async def predict(
+        self, data: bytes, name: str, now: Callable[[], datetime], limit_seconds: float | None = None
+    ) -> Prediction:
+        """Canary's score of a film within its time limit (or a shorter one), of a release that `model` then names.
 
         Raises Unavailable or Refused; both count towards an outage unless the refusal is about the film.
         """
+        limit = min(limit_seconds or self.timeout_seconds, self.timeout_seconds)
         try:
-            async with asyncio.timeout(self.timeout_seconds):
+            async with asyncio.timeout(limit):
                 prediction = await self.client.predict(data, name)
                 if self.model is None or self.model.release != prediction.release:
                     self.model = await self.client.model()
@@ -93,7 +96,7 @@ class Canary:
                     raise Unavailable("canary's release changes at this moment")
         except TimeoutError:
             self._failed(now())
-            raise Unavailable(f"canary did not answer within {self.timeout_seconds:g} s") from None
+            raise Unavailable(f"canary did not answer within {limit:g} s") from None
         except Unavailable:
             self._failed(now())
             raise

@@ -16,6 +16,10 @@ ASKED = Counter("hilum_shadow_asked_total", "Studies offered to shadow scoring, 
 QUEUE = Gauge("hilum_shadow_queue", "Studies that wait in this process to be asked of canary.")
 CANARY_AWAY = Gauge("hilum_canary_away", "1 while canary is configured and does not answer.")
 
+EXPOSURES = Counter("hilum_exposures_total", "Studies decided upon while exposure is above 0, and ends.", ["outcome"])
+
+for _outcome in ("exposed", "not_exposed", "ended"):
+    EXPOSURES.labels(_outcome)
 # paired; shed: the queue was full; unavailable: canary did not answer in its time; skipped: nothing to compare.
 for _outcome in ("paired", "shed", "unavailable", "skipped"):
     ASKED.labels(_outcome)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy import Float, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.web.tables import DIGEST, Base
@@ -73,3 +73,25 @@ class ShadowDebt(Base):
     attempts: Mapped[int]
     next_try: Mapped[datetime]
     reason: Mapped[str] = mapped_column(Text)
+
+
+class Exposure(Base):
+    """Whether canary's answer is the live one for a study: decided once, before its first answer, and kept.
+
+    `share` is the exposure at that moment. `ended_at` and `ended_reason`: production's release took over.
+    """
+
+    __tablename__ = "exposures"
+    __table_args__ = (
+        Index("ix_exposures_open", "study_uid", sqlite_where=text("exposed AND ended_at IS NULL"),
+              postgresql_where=text("exposed AND ended_at IS NULL")),
+    )  # fmt: skip
+
+    study_uid: Mapped[str] = mapped_column(ForeignKey("studies.uid"), primary_key=True)
+    exposed: Mapped[bool]
+    share: Mapped[float] = mapped_column(Float)
+    release_digest: Mapped[str] = mapped_column(DIGEST)
+    precision: Mapped[str] = mapped_column(String(8))
+    decided_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    ended_reason: Mapped[str | None] = mapped_column(Text)

@@ -162,6 +162,9 @@ def open_room(data: Path, release: Path, *, canary: Path | None = None, **settin
     web.router.lifespan_context = together
     with TestClient(web, base_url=BASE_URL, raise_server_exceptions=False) as client:
         wait_for(lambda: "loaded" not in (inference.state.serving.reason or ""))
+        # On a busy machine the tables may take longer than a request waits; a database that is away is not waited for.
+        if ":9/" not in database:
+            web.state.web.prepared.wait(20)
         if trial is not None:
             wait_for(lambda: "loaded" not in (trial.state.serving.reason or ""))
         yield Room(web, client, feedback, to_inference, to_feedback, to_canary)

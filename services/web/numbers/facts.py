@@ -1,0 +1,168 @@
+"""Keeps the numbers' rows up with the reads: in batches, each read once, whatever was missed before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.orm import Session
+
+from hilum.storage import DatabaseUnavailable, writer_lock
+from services.web.context import Web
+from services.web.numbers.tables import AgreementHour, ReadFact
+from services.web.tables import Answer, Read, Study
+
+log = structlog.get_logger("hilum.web.numbers")
+BATCH = 500
+PAUSE_SECONDS = 5.0
+# A read may be committed a little after one with a later time.
+OVERLAP = timedelta(minutes=10)
+# A read of a study that no release had scored: there is nothing to agree with.
+NO_RELEASE = ""
+
+
+@dataclass
+class Mark:
+    """How far the reads were followed; None: from the beginning."""
+
+    at: datetime | None = None
+    id: str = ""
+
+
+@dataclass
+class _Tally:
+    agree: int = 0
+    disagree: int = 0
+    missed: int = 0
+    uncertain: int = 0
+
+
+@dataclass
+class _Batch:
+    hours: dict[tuple[datetime, str, str, bool], _Tally] = field(default_factory=lambda: defaultdict(_Tally))
+
+
+def not_followed(session: Session, mark: Mark) -> list[tuple[datetime, str]]:
+    """Time and id of at most BATCH reads after `mark` that have no row yet, the earliest first."""
+    query = (
+        select(Read.read_at, Read.id)
+        .outerjoin(ReadFact, ReadFact.read_id == Read.id)
+        .where(ReadFact.read_id.is_(None))
+        .order_by(Read.read_at, Read.id)
+        .limit(BATCH)
+    )
+    if mark.at is not None:
+        query = query.where(tuple_(Read.read_at, Read.id) > tuple_(mark.at, mark.id))
+    return [(at, id_) for at, id_ in session.execute(query)]
+
+
+def follow(session: Session, ids: Sequence[str]) -> None:
+    """Make the rows of these reads, unless another replica was faster; synthetic studies have none."""
+    writer_lock(session, "numbers")
+    rows = session.execute(
+        select(Read, Study, Answer.payload, ReadFact.read_id)
+        .join(Study, Study.uid == Read.study_uid)
+        .outerjoin(Answer, (Answer.study_uid == Read.study_uid) & (Answer.version == Read.answer_version))
+        .outerjoin(ReadFact, ReadFact.read_id == Read.id)
+        .where(Read.id.in_(ids))
+        .order_by(Read.read_at, Read.id)
+    ).all()
+    batch = _Batch()
+    for read, study, payload, known in rows:
+        if known is None and not study.synthetic:
+            session.add(_fact(session, read, study, payload, batch))
+    for (hour, finding, release, blind), tally in sorted(batch.hours.items()):
+        row = session.get(AgreementHour, (hour, finding, release, blind))
+        if row is None:
+            row = AgreementHour(
+                hour=hour,
+                finding=finding,
+                release_digest=release,
+                blind=blind,
+                agree=0,
+                disagree=0,
+                missed=0,
+                uncertain=0,
+            )
+            session.add(row)
+        row.agree += tally.agree
+        row.disagree += tally.disagree
+        row.missed += tally.missed
+        row.uncertain += tally.uncertain
+    session.flush()
+
+
+def _fact(session: Session, read: Read, study: Study, payload: dict[str, object] | None, batch: _Batch) -> ReadFact:
+    found = payload.get("findings") if payload else None
+    present = {f["name"] for f in found if f["present"]} if isinstance(found, list) else set()
+    release = read.release_digest or NO_RELEASE
+    hour = read.read_at.replace(minute=0, second=0, microsecond=0)
+    whole = _Tally()
+    for name, label in read.labels.items():
+        if label is None or not read.release_digest:
+            continue
+        tally = batch.hours[(hour, name, release, read.blind)]
+        for each in (whole, tally):
+            if label == -1:
+                each.uncertain += 1
+            elif (label == 1) == (name in present):
+                each.agree += 1
+            else:
+                each.disagree += 1
+                each.missed += label == 1
+    others = select(Read.reader).where(
+        Read.study_uid == read.study_uid, Read.version < read.version, Read.reader != read.reader
+    )
+    return ReadFact(
+        read_id=read.id,
+        study_uid=read.study_uid,
+        read_at=read.read_at,
+        due_at=study.due_at,
+        reader=read.reader,
+        site=study.site,
+        band=study.band,
+        release_digest=release,
+        blind=read.blind,
+        first=read.version == 1,
+        second=read.version > 1 and session.scalar(others.limit(1)) is not None,
+        wait_seconds=max((read.read_at - study.arrived_at).total_seconds(), 0.0),
+        seconds_spent=read.seconds_spent,
+        agree=whole.agree,
+        disagree=whole.disagree,
+        uncertain=whole.uncertain,
+    )
+
+
+def catch_up(web: Web, mark: Mark) -> None:
+    """Follow the reads to their end; writes nothing where there is nothing new. Raises DatabaseUnavailable."""
+    newest = None
+    while True:
+        with web.read() as session:
+            newest = newest or session.scalar(select(func.max(Read.read_at)))
+            found = not_followed(session, mark)
+        if found:
+            with web.write() as session:
+                follow(session, [id_ for _, id_ in found])
+            mark.at, mark.id = found[-1]
+        if len(found) < BATCH:
+            break
+    if newest is not None:
+        mark.at, mark.id = newest - OVERLAP, ""
+
+
+async def run_numbers(web: Web) -> None:
+    """Until cancelled: keep the numbers' rows up."""
+    mark = Mark()
+    while True:
+        try:
+            await asyncio.to_thread(catch_up, web, mark)
+        except DatabaseUnavailable as error:
+            log.warning("the numbers wait for the database", reason=str(error))
+        except Exception:
+            log.exception("the numbers can't be kept up")
+        await asyncio.sleep(min(PAUSE_SECONDS, web.settings.poll_seconds * 5))
