@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 
 from hilum.imaging import BadFilm
 from services.inference.refusals import problem_of
-from services.inference.scorer import NotScorable
+from services.inference.scorer import ModelFailed, NotScorable
 from services.inference.tensors import BadTensor, UnknownModel
 from services.inference.work import Busy
 
@@ -20,5 +20,5 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
 
 def install(app: FastAPI) -> None:
     """Add the handler to `app`."""
-    for kind in (BadFilm, NotScorable, BadTensor, UnknownModel, Busy):
+    for kind in (BadFilm, ModelFailed, NotScorable, BadTensor, UnknownModel, Busy):
         app.add_exception_handler(kind, _refused)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import structlog
+
 from hilum.imaging import BadFilm
 from hilum.problems import Problem
-from services.inference.scorer import NotScorable
+from services.inference.scorer import ModelFailed, NotScorable
 from services.inference.tensors import BadTensor, UnknownModel
 from services.inference.work import Busy, Reason
+
+log = structlog.get_logger("hilum.inference")
 
 _BUSY: dict[Reason, str] = {
     "full": "Every worker is taken and the queue is full",
@@ -25,9 +29,16 @@ def _busy(error: Busy) -> Problem:
     return Problem(503, "busy", f"{_BUSY[error.reason]}; send it again.", headers=headers, reason=error.reason)
 
 
+def _failed(error: ModelFailed) -> Problem:
+    log.exception("the model failed", exc_info=error)
+    detail = f"The model could not be run ({error}); send the film again. If this goes on, see the service's log."
+    return Problem(503, "model-failed", detail, headers={"Retry-After": "5"})
+
+
 _PROBLEMS: dict[type[Exception], Callable[[Any], Problem]] = {
     Problem: lambda error: error,
     BadFilm: lambda error: Problem(error.status, error.kind, str(error)),
+    ModelFailed: _failed,
     NotScorable: lambda error: Problem(422, "not-scorable", str(error)),
     BadTensor: lambda error: Problem(400, "bad-tensor", str(error)),
     UnknownModel: lambda error: Problem(404, "unknown-model", str(error.args[0])),

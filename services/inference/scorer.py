@@ -23,6 +23,10 @@ Array = npt.NDArray[np.float32]
 FAR = 1e9
 
 
+class ModelFailed(RuntimeError):
+    """What runs the model could not run it now (a device without memory, a lost driver); another try may work."""
+
+
 class NotScorable(ValueError):
     """The film can't be scored by this release; the text says why."""
 
@@ -90,8 +94,15 @@ class Scorer:
         return self.release.manifest
 
     def run(self, batch: Array) -> Outputs:
-        """Run the model on preprocessed films (N, 1, height, width); raises NotScorable for a result not finite."""
-        outputs = Outputs(*self.session.run(OUTPUTS, batch))
+        """Run the model on preprocessed films (N, 1, height, width).
+
+        Raises NotScorable for a result that is not finite, ModelFailed where the runtime gives none.
+        """
+        try:
+            outputs = Outputs(*self.session.run(OUTPUTS, batch))
+        except Exception as error:
+            # The runtimes' own errors have no common class; the batch was checked before.
+            raise ModelFailed(f"{self.session.provider}: {type(error).__name__}") from error
         if not (np.isfinite(outputs.logits).all() and np.isfinite(outputs.embedding).all()):
             raise NotScorable("The model gave no finite number for this film.")
         return outputs
