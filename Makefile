@@ -12,7 +12,7 @@ CODE := hilum services training tests samples bench
 
 .PHONY: help run test test-infra lint format train train-default bench bench-inference bench-training bench-viewer rivals fuzz lock
 .PHONY: ablations cross-validation retrain-proof backbones
-.PHONY: bench-lead clean kill-loop soak overload images
+.PHONY: bench-lead chaos clean images kill-loop overload soak
 
 help:  ## Show this list
 	@echo "Hilum ranks chest radiographs by urgency. Start with: make run"
@@ -93,6 +93,9 @@ kill-loop: $(VENV)/.test  ## Kill the running process 200 times and compare what
 
 images:  ## Build the images with buildah or docker; PUSH=registry/prefix pushes them by digest
 	k8s/images.sh
+
+chaos: $(VENV)/.test  ## Kill web, feedback, PostgreSQL and the object store 500 times, compare what was acknowledged
+	$(BIN)/python -m bench.chaos
 
 lock: $(VENV)/.dev  ## Compile requirements/*.in to pinned requirements/*.txt
 	cd requirements && for set in serve serve-inference serve-web serve-feedback serve-gpu serve-openvino build train test dev infra rivals-bentoml rivals-ray rivals-kserve; do \

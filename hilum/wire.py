@@ -158,11 +158,19 @@ class ModelInfo(Wire):
     golden: dict[str, Probability]
 
 
+# A withdrawal takes the read that it replaces back: it holds no label, and that read counts no longer.
+ReadKind = Literal["read", "second", "adjudication", "withdrawal"]
+
+
 class ReadIn(Wire):
     """One radiologist's labels for one version of a study's answer: body of feedback's `POST /v1/reads`.
 
     `findings` is the release's order at the time of the read; `labels` holds a subset of them.
     `release_digest` is the release that was shown, or whose answer was withheld where `blind`; None: not scored.
+    `version` counts the study's reads from 1 (0: the sender doesn't count). `replaces` is the id of the reader's own
+    read that this one corrects or withdraws. `shadow_digest` is the release that answered in shadow at that time.
+    `patient` is a pseudonym; `film_keys` name the films' bytes in the store of blobs, in the order of `film_uids`.
+    `request_digest` recognises the same read sent again by a browser, also after the sender's rows were lost.
     """
 
     study_uid: str = Field(min_length=1, max_length=128)
@@ -178,6 +186,13 @@ class ReadIn(Wire):
     seconds_spent: float | None = Field(default=None, ge=0)
     comment: str = Field(default="", max_length=4000)
     site: str = ""
+    kind: ReadKind = "read"
+    version: int = Field(default=0, ge=0, le=2**31 - 1)
+    replaces: str | None = Field(default=None, max_length=200)
+    shadow_digest: str | None = Field(default=None, max_length=200)
+    patient: str = Field(default="", max_length=128)
+    film_keys: list[str] = Field(default_factory=list)
+    request_digest: str = Field(default="", max_length=128)
 
 
 class ReadOut(ReadIn):

@@ -54,6 +54,7 @@ def markdown() -> str:
         "| `HILUM_CHROMIUM` | path of the browser, where it is not on the path |",
         "| `HILUM_DICOM_KILLS` | kills of the kill loop of DICOM (default 2) |",
         "| `HILUM_KILLS` | kills of the kill loop (default 50) |",
+        "| `HILUM_CHAOS_KILLS` | kills of the chaos test (default 6; `make chaos`: 500) |",
         "| `HILUM_REQUIRE_REAL` | 1: a real server that cannot start fails the tests instead of skipping them |",
     ]
     shared = ServiceSettings.model_fields

@@ -13,10 +13,11 @@ from fastapi.responses import JSONResponse
 from hilum import __version__, docs_page, problems, telemetry
 from hilum.security import BodyLimit, SameOrigin, SecurityHeaders
 from hilum.storage import DatabaseUnavailable
-from services.feedback.api import export, health, reads
+from services.feedback.api import agreement, export, health, reads
 from services.feedback.canonical import BrokenBody
 from services.feedback.service import SERVICE, Feedback
 from services.feedback.settings import FeedbackSettings
+from services.feedback.work import work
 
 DESCRIPTION = "The ledger of reads: what radiologists said, kept for ever, and the training export."
 RETRY_AFTER_SECONDS = 5
@@ -43,9 +44,13 @@ def create_app(settings: FeedbackSettings) -> FastAPI:
         app.state.feedback = feedback
         for reason in await asyncio.to_thread(feedback.reasons):
             log.warning("started, not ready", reason=reason)
+        worker = asyncio.create_task(work(feedback, settings))
         try:
             yield
         finally:
+            worker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await worker
             await asyncio.to_thread(feedback.close)
 
     app = FastAPI(
@@ -59,7 +64,7 @@ def create_app(settings: FeedbackSettings) -> FastAPI:
     problems.install(app)
     app.add_exception_handler(DatabaseUnavailable, _database_away)
     app.add_exception_handler(BrokenBody, _ledger_broken)
-    for module in (reads, export, health):
+    for module in (reads, export, agreement, health):
         app.include_router(module.router)
     telemetry.add_metrics_page(app)
     docs_page.add(app)

@@ -6,6 +6,7 @@ the chain has no fork, and the order of sequences is the order of commits, with 
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -97,6 +98,23 @@ class Ledger:
                 return
             since = batch[-1].sequence
 
+    def last_before(self, moment: datetime) -> ReadRow | None:
+        """The last read received before `moment`; None where there is none."""
+        query = select(ReadRow).where(ReadRow.received_at < moment).order_by(ReadRow.sequence.desc()).limit(1)
+        with plain_errors(), self.snapshot() as session:
+            return session.scalar(query)
+
+    def row(self, sequence: int) -> ReadRow | None:
+        """The read at `sequence`."""
+        with plain_errors(), self.snapshot() as session:
+            return session.get(ReadRow, sequence)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Session]:
+        """One short transaction of a worker, committed at its end."""
+        with plain_errors(), self._write.begin() as session:
+            yield session
+
     def check_chain(self) -> ChainCheck:
         """Compute every hash again, and compare each row's columns with its body."""
         count, head = 0, GENESIS
@@ -139,6 +157,8 @@ def _columns(read: ReadIn) -> dict[str, Any]:
         "blind": read.blind,
         "site": read.site,
         "findings": json.dumps(read.findings),
+        "kind": read.kind,
+        "replaces": read.replaces,
     }
 
 

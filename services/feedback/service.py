@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from hilum.storage import DatabaseUnavailable, check, make_engine, upgrade
 from services.feedback.agreement import COLLECTOR
+from services.feedback.gauges import GAUGES
 from services.feedback.ledger import Ledger
 
 SERVICE = "feedback"
@@ -44,6 +45,7 @@ class Feedback:
     def close(self) -> None:
         """Let go of the database."""
         COLLECTOR.leave(self._ledger)
+        GAUGES.leave(self._ledger)
         self._engine.dispose()
 
     def _prepare(self) -> None:
@@ -56,6 +58,7 @@ class Feedback:
                 check(self._engine)
                 upgrade(self._engine, SERVICE, MIGRATIONS)
                 COLLECTOR.follow(self._ledger)
+                GAUGES.follow(self._ledger)
                 self._prepared = True
         finally:
             self._lock.release()

@@ -38,3 +38,18 @@ class ReadRow(Base):
     blind: Mapped[bool]
     site: Mapped[str] = mapped_column(Text)
     findings: Mapped[str] = mapped_column(Text)
+    # Rows from before these two columns have their defaults, as their bodies do.
+    kind: Mapped[str] = mapped_column(String(16), server_default="read")
+    replaces: Mapped[str | None] = mapped_column(String(200), index=True)
+
+
+class Mark(Base):
+    """How far a worker has come, and who is at work: `holder` until `held_until`. One row per worker."""
+
+    __tablename__ = "ledger_marks"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), default=0)
+    note: Mapped[str] = mapped_column(Text, default="")
+    holder: Mapped[str] = mapped_column(String(64), default="")
+    held_until: Mapped[datetime | None] = mapped_column(UtcDateTime)

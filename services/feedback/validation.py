@@ -26,7 +26,8 @@ def valid_key(key: str | None) -> str:
 
 def _texts(read: ReadIn) -> Iterator[str]:
     yield from (read.study_uid, read.reader, read.site, read.comment, read.release_digest or "")
-    yield from itertools.chain(read.film_uids, read.findings, read.labels, read.present)
+    yield from (read.replaces or "", read.shadow_digest or "", read.patient, read.request_digest)
+    yield from itertools.chain(read.film_uids, read.film_keys, read.findings, read.labels, read.present)
 
 
 def _storable(text: str) -> bool:
@@ -55,6 +56,10 @@ def _defects(read: ReadIn) -> list[str]:
             defects.append("read_at is no time of this world")
     if not all(read.film_uids):
         defects.append("film_uids holds an empty one")
+    if read.film_keys and len(read.film_keys) != len(read.film_uids):
+        defects.append("film_keys is not as long as film_uids")
+    if read.kind == "withdrawal" and (read.replaces is None or read.labels):
+        defects.append("a withdrawal names the read that it replaces and holds no label")
     return defects
 
 

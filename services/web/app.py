@@ -18,7 +18,7 @@ from hilum.security import BodyLimit, SameOrigin, SecurityHeaders
 from hilum.storage import make_engine, open_blobs
 from hilum.telemetry import RequestTelemetry
 from services.web import errors, pages
-from services.web.api import audit, evidence, films, health, mask, numbers, studies, upload
+from services.web.api import audit, evidence, films, health, informative, mask, numbers, reviews, studies, upload
 from services.web.context import Web
 from services.web.dicom import qido, stow, wado
 from services.web.dicom.server import DicomServer
@@ -92,7 +92,20 @@ def create_app(
     )
     problems.install(app)
     errors.install(app)
-    for module in (upload, studies, films, evidence, numbers, health, audit, mask, login, provider_pages):
+    for module in (
+        upload,
+        studies,
+        informative,
+        reviews,
+        films,
+        evidence,
+        numbers,
+        health,
+        audit,
+        mask,
+        login,
+        provider_pages,
+    ):
         app.include_router(module.router)
     for dicomweb in (stow, qido, wado):
         app.include_router(dicomweb.router)

@@ -63,6 +63,12 @@ class Web:
         return person.name if person is not None else self.settings.reader
 
     @property
+    def is_lead(self) -> bool:
+        """Whether who asks in this request may ask for second reads and adjudicate."""
+        person = current()
+        return person is not None and person.may("lead")
+
+    @property
     def policy(self) -> TriagePolicy:
         """The site's target waits."""
         return self.settings.policy

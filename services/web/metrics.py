@@ -12,12 +12,15 @@ from sqlalchemy.orm import Session
 
 from hilum.wire import Band
 from services.web.dicom import metrics as dicom
+from services.web.reviews import REVIEW_STATES, count_reviews
 from services.web.tables import Film, Outbox, Study
 
 FILMS_STORED = Counter("hilum_films_stored_total", "Films kept.")
 FILMS_REFUSED = Counter("hilum_films_refused_total", "Files not kept, by the kind of problem.", ["kind"])
 FILMS_SCORED = Counter("hilum_films_scored_total", "Scores asked of inference, by outcome.", ["outcome"])
 READS_KEPT = Counter("hilum_reads_kept_total", "Reads committed.", ["blind"])
+READS_WITHDRAWN = Counter("hilum_reads_withdrawn_total", "Reads that their readers took back.")
+REVIEWS = Gauge("hilum_reviews", "Studies that two people read, by state.", ["state"])
 UNREAD = Gauge("hilum_studies_unread", "Studies not read yet, by band.", ["band"])
 OVERDUE = Gauge("hilum_worklist_overdue_seconds", "How long the longest overdue unread study is overdue; 0: none is.")
 FILMS_WAITING = Gauge("hilum_films_waiting", "Films that wait for their score.")
@@ -38,6 +41,8 @@ def forget_gauges() -> None:
         gauge.set(math.nan)
     OUTBOX_REFUSED.set(math.nan)
     dicom.forget()
+    for state in REVIEW_STATES:
+        REVIEWS.labels(state).set(math.nan)
 
 
 def refresh_gauges(session: Session, now: datetime) -> None:
@@ -57,3 +62,5 @@ def refresh_gauges(session: Session, now: datetime) -> None:
     OUTBOX_WAITING.set(session.scalar(select(func.count()).where(*open_)) or 0)
     OUTBOX_REFUSED.set(session.scalar(select(func.count()).where(Outbox.refused.is_not(None))) or 0)
     dicom.refresh(session, now)
+    for state, count in count_reviews(session).items():
+        REVIEWS.labels(state).set(count)

@@ -136,7 +136,16 @@ class _Trial:
             raise StepFailed("the prediction was not kept")
         read = NewRead({prediction.findings[0].name: 0}, answer_version=1)
         key = f"self-test-{self.name}"
-        commit_read(session, verdicts[0].study_uid, read, key=key, reader=web.reader, policy=web.policy, now=utc_now())
+        commit_read(
+            session,
+            verdicts[0].study_uid,
+            read,
+            key=key,
+            reader=web.reader,
+            lead=False,
+            settings=web.settings,
+            now=utc_now(),
+        )
         outgoing = session.get(Outbox, key)
         if outgoing is None:
             raise StepFailed("the read has no place in the outbox")

@@ -17,6 +17,18 @@ class WebSettings(IdentitySettings):
         default=0.2, ge=0.0, le=1.0, description="Share of patients whose studies are read before the answer shows."
     )
     blind_salt: str = Field(default="hilum", description="Salt of the patient hash that chooses the blind share.")
+    second_read_share: float = Field(
+        default=0.0, ge=0.0, le=1.0, description="Share of studies (by hash) that a second reader reads, unasked."
+    )
+    undo_seconds: float = Field(
+        default=120.0,
+        ge=0.0,
+        le=86_400.0,
+        description="How long a reader may take a saved read back; then it is edited.",
+    )
+    patient_salt: str = Field(
+        default="hilum", description="Salt of the pseudonym that stands for a patient in the ledger; keep yours secret."
+    )
     max_films_per_request: int = Field(default=1000, gt=0, description="Files that one upload may hold.")
     decode_threads: int = Field(default=2, gt=0, le=64, description="Films decoded at once (memory grows with it).")
     ingest_threads: int = Field(default=8, gt=0, le=64, description="Uploads worked on at once; more wait.")

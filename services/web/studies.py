@@ -12,7 +12,8 @@ from services.web.blind import withheld
 from services.web.identity.mask import shown
 from services.web.releases import findings_of, newest_release
 from services.web.shadow.tables import Exposure
-from services.web.tables import Answer, Conflict, Film, Outbox, Read, Study
+from services.web.standing import latest_of, reads_of
+from services.web.tables import Answer, Conflict, Film, Outbox, Read, Review, Study
 from services.web.views import (
     AnsweredFinding,
     AnswerView,
@@ -22,6 +23,7 @@ from services.web.views import (
     NamedFinding,
     ReadView,
     ReleaseView,
+    ReviewView,
     StudyDetail,
     TrialView,
     Warned,
@@ -86,6 +88,23 @@ def read_view(read: Read, outbox: Outbox | None) -> ReadView:
         comment=read.comment,
         delivered=outbox is None or outbox.delivered_at is not None,
         refused=None if outbox is None else outbox.refused,
+        kind=read.kind,
+        replaces=read.replaces,
+        withdrawn=read.withdrawn,
+    )
+
+
+def review_view(review: Review | None, *, blind: bool = False) -> ReviewView | None:
+    """The review as shown; where the reader must not see labels it names no finding."""
+    if review is None:
+        return None
+    return ReviewView(
+        why=review.why,
+        asked_by=review.asked_by,
+        asked_at=review.asked_at,
+        note=review.note,
+        state=review.state,
+        differs=() if blind else tuple(str(name) for name in review.differs),
     )
 
 
@@ -123,8 +142,11 @@ def get_study(session: Session, uid: str, *, reader: str) -> StudyDetail:
         .order_by(Read.version.desc())
     )
     reads = tuple(read_view(read, outbox) for read, outbox in session.execute(of_reads))
-    if hidden:
-        # Another's labels would tell a blind reader as much as the answer does.
+    own = latest_of(reads_of(session, uid), reader)
+    review = session.get(Review, uid)
+    second = review is not None and review.state == "wanted" and not any(read.reader == reader for read in reads)
+    if hidden or second:
+        # Another's labels would tell a blind reader as much as the answer does; a second reader reads by himself.
         reads = ()
     answer = current_answer(session, study)
     views = tuple(film_view(film) for film in films)
@@ -140,6 +162,9 @@ def get_study(session: Session, uid: str, *, reader: str) -> StudyDetail:
         ),
         reads=reads,
         trial=None if hidden else _trial(session, uid),
+        review=review_view(review, blind=hidden),
+        own_version=own.version if own else 0,
+        second=second,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, MetaData, String, Text, UniqueConstraint, text
+from sqlalchemy import JSON, Float, ForeignKey, Index, MetaData, String, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from hilum.storage import NAMING, UtcDateTime
@@ -165,6 +165,26 @@ class Read(Base):
     seconds_spent: Mapped[float | None]
     comment: Mapped[str] = mapped_column(Text, default="")
     request_digest: Mapped[str] = mapped_column(DIGEST)
+    kind: Mapped[str] = mapped_column(String(16), default="read", server_default="read")
+    replaces: Mapped[str | None] = mapped_column(String(128))
+    # Its reader took it back: it stays in the history and counts no longer.
+    withdrawn: Mapped[bool] = mapped_column(default=False, server_default=false())
+
+
+class Review(Base):
+    """A study that two people read. `state`: wanted, agreed, conflict or settled (adjudicated)."""
+
+    __tablename__ = "reviews"
+    __table_args__ = (Index("ix_reviews_state", "state", "asked_at", "study_uid"),)
+
+    study_uid: Mapped[str] = mapped_column(ForeignKey("studies.uid"), primary_key=True)
+    # "share": by the site's share; "lead": asked for by `asked_by`.
+    why: Mapped[str] = mapped_column(String(16))
+    asked_by: Mapped[str] = mapped_column(String(128), default="")
+    asked_at: Mapped[datetime]
+    note: Mapped[str] = mapped_column(Text, default="")
+    state: Mapped[str] = mapped_column(String(16), default="wanted")
+    differs: Mapped[list[Any]] = mapped_column(default=list)
 
 
 class Outbox(Base):

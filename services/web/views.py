@@ -157,6 +157,21 @@ class ReadView:
     comment: str
     delivered: bool
     refused: str | None
+    kind: str = "read"
+    replaces: str | None = None
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True)
+class ReviewView:
+    """A study's second read. `state`: wanted, agreed, conflict or settled; `differs` names the findings in dispute."""
+
+    why: str
+    asked_by: str
+    asked_at: datetime
+    note: str
+    state: str
+    differs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -171,7 +186,10 @@ class TrialView:
 
 @dataclass(frozen=True)
 class StudyDetail:
-    """Everything of one study that this reader may see. `findings` are those that can be labelled now."""
+    """Everything of one study that this reader may see. `findings` are those that can be labelled now.
+
+    `own_version` is the version of this reader's last read, 0: none. `second`: this reader is asked for a second read.
+    """
 
     study: StudyRow
     films: tuple[FilmView, ...]
@@ -181,6 +199,9 @@ class StudyDetail:
     conflicts: tuple[ConflictView, ...]
     reads: tuple[ReadView, ...]
     trial: TrialView | None = None
+    review: ReviewView | None = None
+    own_version: int = 0
+    second: bool = False
 
 
 @dataclass(frozen=True)

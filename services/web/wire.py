@@ -10,6 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from hilum.wire import Band, CodeOut, Label, ReleaseRef, StudyStatus
 
 
+def storable(value: str) -> str:
+    """`value`, which every database can keep; raises ValueError."""
+    if "\0" in value or any(0xD800 <= ord(c) <= 0xDFFF for c in value):
+        raise ValueError("characters that are no text")
+    return value
+
+
 class Out(BaseModel):
     """Base of answers: made from the frozen views."""
 
@@ -149,6 +156,48 @@ class ReadRow(Out):
     comment: str
     delivered: bool
     refused: str | None
+    kind: Literal["read", "second", "adjudication", "withdrawal"]
+    replaces: str | None = Field(description="The reader's own read that this one corrects or takes back.")
+    withdrawn: bool = Field(description="Its reader took it back.")
+
+
+class ReviewOut(Out):
+    """A study's second read."""
+
+    why: Literal["share", "lead"]
+    asked_by: str
+    asked_at: datetime
+    note: str
+    state: Literal["wanted", "agreed", "conflict", "settled"]
+    differs: list[str] = Field(description="Findings that both readers judged, and not alike.")
+
+
+class ReviewLineOut(Out):
+    """A study with its review."""
+
+    study: StudyOut
+    review: ReviewOut
+    readers: list[str]
+    mine: bool = Field(description="You may make the read that is wanted next.")
+
+
+class ReviewsOut(BaseModel):
+    """Answer of `GET /v1/reviews`."""
+
+    reviews: list[ReviewLineOut]
+
+
+class SecondReadBody(BaseModel):
+    """Body of `POST /v1/studies/{uid}/second-read`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    note: str = Field(default="", max_length=1000)
+
+    @field_validator("note")
+    @classmethod
+    def _storable(cls, value: str) -> str:
+        return storable(value)
 
 
 class TrialOut(Out):
@@ -170,6 +219,9 @@ class StudyDetailOut(StudyOut):
     conflicts: list[ConflictOut]
     reads: list[ReadRow]
     trial: TrialOut | None
+    review: ReviewOut | None
+    own_version: int = Field(description="Version of your own last read; 0: none.")
+    second: bool = Field(description="You are asked for a second read, blind to the first.")
 
 
 class NewReadBody(BaseModel):
@@ -182,6 +234,10 @@ class NewReadBody(BaseModel):
     seconds_spent: float | None = Field(default=None, ge=0, le=1e6)
     comment: str = Field(default="", max_length=4000)
     film_uids: list[str] | None = Field(default=None, description="The films that were seen; default: all.")
+    seen_version: int | None = Field(
+        default=None, ge=0, le=2**31 - 1, description="Your own_version when you began: a later one of yours is a 409."
+    )
+    kind: Literal["read", "adjudication"] = "read"
 
     @field_validator("labels", mode="before")
     @classmethod
@@ -193,9 +249,7 @@ class NewReadBody(BaseModel):
     @field_validator("comment")
     @classmethod
     def _storable(cls, value: str) -> str:
-        if "\0" in value or any(0xD800 <= ord(c) <= 0xDFFF for c in value):
-            raise ValueError("characters that are no text")
-        return value
+        return storable(value)
 
 
 class ReadAnswer(BaseModel):

@@ -36,7 +36,10 @@ def watch(open_room: Room) -> Watch:
 
 @pytest.fixture
 def page(browser: Browser, open_room: Room, watch: Watch) -> Iterator[Page]:
-    context = browser.new_context(base_url=open_room.url, viewport={"width": 1366, "height": 768})
+    # A test that cuts the line cuts it for pages alone: the service worker has its own tests in test_reads.py.
+    context = browser.new_context(
+        base_url=open_room.url, viewport={"width": 1366, "height": 768}, service_workers="block"
+    )
     page = context.new_page()
     watch.attach(page)
     yield page
@@ -89,6 +92,7 @@ def test_the_whole_path_of_a_film_from_upload_to_export(page: Page, open_room: R
 
     page.keyboard.press("u")
     expect(page).to_have_url(re.compile("/upload$"))
+    page.wait_for_load_state("load")
     page.set_input_files("#choose-files", SAMPLES[:4])
     expect(page.locator("#files li[data-state=stored]")).to_have_count(4, timeout=SCORED_MS)
     expect(page.locator("#totals-text")).to_contain_text("4 of 4 files · 4 stored")

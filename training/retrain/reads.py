@@ -36,7 +36,8 @@ class FilmRead:
 def load_reads(source: str) -> list[FilmRead]:
     """Reads of `source`: http(s) address of feedback, a `.jsonl` of its reads, or its `export.csv`.
 
-    Of a reader's several reads of a film the last counts. Raises BadData naming file, row and remedy.
+    Of a reader's several reads of a film the last counts; one that was taken back does not. Raises BadData naming file,
+    row and remedy.
     """
     if source.startswith(("http://", "https://")):
         reads = asyncio.run(_from_service(source))
@@ -81,6 +82,8 @@ def _from_lines(path: Path) -> list[ReadOut]:
 
 def _of_films(reads: list[ReadOut]) -> list[FilmRead]:
     last: dict[tuple[str, str], FilmRead] = {}
+    taken_back = {read.replaces for read in reads if read.kind == "withdrawal"}
+    reads = [read for read in reads if read.kind != "withdrawal" and read.id not in taken_back]
     for read in sorted(reads, key=lambda each: (min(each.read_at, each.received_at), each.sequence)):
         labels = {name: int(value) for name, value in read.labels.items() if value is not None}
         for film in dict.fromkeys(read.film_uids):

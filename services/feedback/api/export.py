@@ -24,12 +24,20 @@ def export(
     since: Annotated[AwareDatetime | None, Query(description="Reads received from this time on.")] = None,
     until: Annotated[AwareDatetime | None, Query(description="Reads received before this time.")] = None,
     finding: Annotated[list[str] | None, Query(description="Only this column; repeated for several.")] = None,
+    site: Annotated[str | None, Query(description="Only reads of this site.")] = None,
+    reader: Annotated[str | None, Query(description="Only this reader's.")] = None,
+    release: Annotated[str | None, Query(description="Only reads of this release's answers, by its digest.")] = None,
+    blind: Annotated[bool | None, Query(description="Only blind reads, or only those that saw the answer.")] = None,
 ) -> StreamingResponse:
-    """One row per film from its study's latest read: `image_id`, then 1, 0, -1 or blank per finding."""
+    """One row per film from the read of its study that counts: `image_id`, then 1, 0, -1 or blank per finding."""
     for name, value in (("since", since), ("until", until)):
         if value is not None and not FIRST_YEAR <= value.year <= LAST_YEAR:
             raise Problem(422, "invalid-request", f"{name}: a year from {FIRST_YEAR} to {LAST_YEAR}")
-    pieces = csv_lines(ledger, Selection(since, until, tuple(finding or ())))
+    for text in (site, reader, release):
+        if text is not None and "\0" in text:
+            raise Problem(422, "invalid-request", "a filter holds a NUL character")
+    selection = Selection(since, until, tuple(finding or ()), site, reader, release, blind)
+    pieces = csv_lines(ledger, selection)
     # The first piece now: a database away is a 503, not a file that breaks off.
     header = next(pieces)
     return StreamingResponse(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import asdict
 from typing import Annotated
+from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 
@@ -54,7 +55,8 @@ def study(web: WebDep, uid: StudyUid) -> StudyDetailOut:
         return detail_out(get_study(session, uid, reader=web.reader))
 
 
-def _key(value: str | None) -> str:
+def idempotency(value: str | None) -> str:
+    """The header's key; a 400 problem without one of 1 to 128 visible ASCII characters."""
     if value is None:
         raise Problem(400, "no-idempotency-key", "Send an Idempotency-Key header: any text, new for each read.")
     if not _KEY.fullmatch(value):
@@ -69,13 +71,21 @@ def read_study(
     body: NewReadBody,
     response: Response,
     idempotency_key: Annotated[str | None, Header()] = None,
+    hilum_reader: Annotated[str | None, Header(description="Whose read it is, percent-encoded: checked.")] = None,
 ) -> ReadAnswer:
     """201 once the read is on disk; the same again under the same key gives 200 and the same read."""
-    key = _key(idempotency_key)
+    key = idempotency(idempotency_key)
+    # A read that waited in a browser must not be signed by whoever signs in there next.
+    if hilum_reader and unquote(hilum_reader) != web.reader:
+        raise Problem(403, "another-reader", "This read was made by another person, who must sign in to send it.")
     films = None if body.film_uids is None else tuple(body.film_uids)
-    new = NewRead(body.labels, body.answer_version, body.seconds_spent, body.comment, films)
+    new = NewRead(
+        body.labels, body.answer_version, body.seconds_spent, body.comment, films, body.seen_version, body.kind
+    )
     with web.write() as session:
-        kept, created = commit_read(session, uid, new, key=key, reader=web.reader, policy=web.policy, now=utc_now())
+        kept, created = commit_read(
+            session, uid, new, key=key, reader=web.reader, lead=web.is_lead, settings=web.settings, now=utc_now()
+        )
     if created:
         READS_KEPT.labels(str(kept.blind).lower()).inc()
         web.reads_waiting.set()

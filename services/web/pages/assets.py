@@ -16,6 +16,7 @@ from hilum.problems import Problem
 
 FOLDER = Path(__file__).resolve().parent.parent / "static"
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+WORKER = "worker.js"
 KEEP = "public, max-age=31536000, immutable"
 
 
@@ -37,6 +38,9 @@ class Assets:
             raise Problem(404, "no-such-file", "There is no such file.")
         media_type, content = self.files[name]
         headers = {"cache-control": KEEP if digest == self.digest else "no-cache"}
+        if name == WORKER:
+            # A worker may look after the paths below its own only, unless it is said otherwise.
+            headers["service-worker-allowed"] = "/"
         return Response(content, media_type=media_type, headers=headers)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, get_args
@@ -19,8 +19,10 @@ from services.web.pages.labels import in_words
 from services.web.pages.pager import pager
 from services.web.pages.render import environment, page, shell
 from services.web.pages.words import duration
+from services.web.reviews import others_hidden
+from services.web.standing import standing
 from services.web.studies import read_view
-from services.web.tables import Read
+from services.web.tables import Read, Study
 from services.web.views import ReadView, StudyRow
 from services.web.worklist import ListStatus, list_studies, summarise
 
@@ -40,10 +42,12 @@ class HistoryLine:
     late: bool
 
 
-def _history(session: Session, studies: tuple[StudyRow, ...]) -> list[HistoryLine]:
+def _history(session: Session, studies: tuple[StudyRow, ...], reader: str) -> list[HistoryLine]:
     by_study: dict[str, list[Read]] = {study.uid: [] for study in studies}
+    # A second reader must not see the first read; a read that was taken back is no read.
+    kept_from = set(session.scalars(select(Study.uid).where(Study.uid.in_(by_study), others_hidden(reader))))
     query = select(Read).where(Read.study_uid.in_(by_study)).order_by(Read.version)
-    for read in session.scalars(query):
+    for read in standing(session.scalars(query)):
         by_study[read.study_uid].append(read)
     lines = []
     for study in studies:
@@ -52,10 +56,16 @@ def _history(session: Session, studies: tuple[StudyRow, ...]) -> list[HistoryLin
             continue
         first, last = reads[0], reads[-1]
         waited = (first.read_at - study.arrived_at).total_seconds()
-        words = "labels shown after your own read" if study.blind else in_words(last.labels)
+        hidden = study.blind or study.uid in kept_from
+        words = "labels shown after your own read" if hidden else in_words(last.labels)
         late = first.read_at > study.due_at
-        lines.append(HistoryLine(study, read_view(last, None), len(reads), words, duration(waited), late))
+        lines.append(HistoryLine(study, _shown(last, hidden=hidden), len(reads), words, duration(waited), late))
     return lines
+
+
+def _shown(read: Read, *, hidden: bool) -> ReadView:
+    view = read_view(read, None)
+    return replace(view, reader="another reader", comment="", labels={}) if hidden else view
 
 
 class ListQuery(BaseModel):
@@ -136,7 +146,7 @@ def history(web: WebDep, asked: Annotated[ListQuery, Query()]) -> Response:
             "history.html",
             **shell(web, session),
             place="history",
-            lines=_history(session, studies.studies),
+            lines=_history(session, studies.studies, web.reader),
             q=asked.q,
             pager=pager("/history", {"q": asked.q}, asked.cursor, asked.trail, studies.next_cursor),
         )

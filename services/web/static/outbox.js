@@ -1,8 +1,6 @@
 // Reads that wait in this browser until the server has acknowledged them. A read is kept before it is first sent, and
 // forgotten only after the acknowledgement; the idempotency key makes sending twice harmless.
 
-const SLOT = "hilum.outbox.";
-
 export function newKey(crypto = globalThis.crypto) {
   if (crypto.randomUUID) return crypto.randomUUID();
   // randomUUID exists in secure contexts only; these are the same 122 random bits (RFC 9562, version 4).
@@ -13,54 +11,59 @@ export function newKey(crypto = globalThis.crypto) {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
 }
 
-// "saved", "away" (try again later) or "refused" (sending again cannot help), with a sentence for the reader.
+const LATER = new Set([408, 425, 429]);
+const SIGN_IN = "Your session is over. Your read is kept in this browser; sign in again and it is sent.";
+
+// "saved", "away" (try again later), "signin" (somebody must sign in first), "other" (it is another person's read) or
+// "refused" (sending again cannot help), with a sentence for the reader and the problem's type.
 export async function sendRead(entry, fetch = globalThis.fetch.bind(globalThis)) {
   let answer;
   try {
     answer = await fetch(entry.url, {
       method: "POST",
-      headers: { "Content-Type": "application/json", "Idempotency-Key": entry.key },
+      headers: {
+        "Content-Type": "application/json",
+        "Idempotency-Key": entry.key,
+        "Hilum-Reader": encodeURIComponent(entry.reader ?? ""),
+      },
       body: JSON.stringify(entry.body),
       signal: AbortSignal.timeout(15_000),
     });
   } catch {
-    return { kind: "away", detail: "The server does not answer." };
+    return { kind: "away", detail: "The server does not answer.", type: "" };
   }
-  if (answer.ok) return { kind: "saved", detail: "" };
-  const problem = await answer.json().catch(() => ({}));
-  const detail = problem.detail ?? `The server answered ${answer.status}.`;
-  const later = answer.status >= 500 || answer.status === 408 || answer.status === 429;
-  return { kind: later ? "away" : "refused", detail };
+  const body = await answer.json().catch(() => null);
+  // A login page or a proxy's page is no acknowledgement, whatever its status.
+  if (answer.ok && body?.read?.id === entry.key) return { kind: "saved", detail: "", type: "", read: body.read };
+  const type = String(body?.type ?? "").replace(/^urn:hilum:problem:/, "");
+  const detail = body?.detail ?? `The server answered ${answer.status}.`;
+  if (type === "another-reader") return { kind: "other", detail, type };
+  if (answer.ok) return { kind: answer.redirected ? "signin" : "away", detail: answer.redirected ? SIGN_IN : detail, type };
+  if (answer.status === 401 || answer.status === 403 && (!body || type === "signed-out" || type.startsWith("csrf")))
+    return { kind: "signin", detail: SIGN_IN, type };
+  return { kind: answer.status >= 500 || LATER.has(answer.status) ? "away" : "refused", detail, type };
 }
 
+// `store` has all(), put(entry) and remove(key), each a promise: static/store.js.
 export class Outbox {
-  constructor(storage, send = sendRead) {
-    this.storage = storage;
+  constructor(store, send = sendRead) {
+    this.store = store;
     this.send = send;
     this.sending = new Map();
   }
 
-  // Oldest first. A damaged slot is left alone, not thrown away.
-  entries() {
-    const found = [];
-    for (let i = 0; i < this.storage.length; i += 1) {
-      const name = this.storage.key(i);
-      if (!name?.startsWith(SLOT)) continue;
-      try {
-        found.push(JSON.parse(this.storage.getItem(name)));
-      } catch {
-        console.warn(`unreadable entry ${name} in the outbox`);
-      }
-    }
+  // Oldest first; nothing where the browser keeps no database.
+  async entries() {
+    const found = await this.store.all().catch(() => []);
     return found.sort((a, b) => a.keptAt - b.keptAt);
   }
 
   keep(entry) {
-    this.storage.setItem(SLOT + entry.key, JSON.stringify(entry));
+    return this.store.put(entry);
   }
 
   forget(key) {
-    this.storage.removeItem(SLOT + key);
+    return this.store.remove(key);
   }
 
   // Send one entry; two calls at once for the same entry are one request.
@@ -68,9 +71,10 @@ export class Outbox {
     const running = this.sending.get(entry.key);
     if (running) return running;
     const promise = this.send(entry)
-      .then((outcome) => {
-        if (outcome.kind === "saved") this.forget(entry.key);
-        if (outcome.kind === "refused") this.keep({ ...entry, refused: outcome.detail });
+      .then(async (outcome) => {
+        // A browser without a database has nothing to forget; what was said of the read stands all the same.
+        if (outcome.kind === "saved") await this.forget(entry.key).catch(() => {});
+        if (outcome.kind === "refused") await this.keep({ ...entry, refused: outcome.detail, why: outcome.type }).catch(() => {});
         return outcome;
       })
       .finally(() => this.sending.delete(entry.key));
@@ -78,13 +82,13 @@ export class Outbox {
     return promise;
   }
 
-  // Send all that waits, in order; stop at the first sign that the server is away.
+  // Send all that waits, in order; stop at the first sign that the server is away or nobody is signed in.
   async flush() {
     const saved = [];
-    for (const entry of this.entries()) {
+    for (const entry of await this.entries()) {
       if (entry.refused) continue;
       const outcome = await this.deliver(entry);
-      if (outcome.kind === "away") break;
+      if (outcome.kind === "away" || outcome.kind === "signin") break;
       if (outcome.kind === "saved") saved.push(entry);
     }
     return saved;

@@ -1,30 +1,14 @@
 // What every page does: times, connection, waiting reads, shortcuts, and the message left by the page before.
 
 import { watchConnection } from "./connection.js";
+import { deliverAll, outbox, startWorker, whenSentElsewhere } from "./deliver.js";
 import { ago, count } from "./format.js";
 import { listen, shortcuts } from "./keys.js";
-import { Outbox } from "./outbox.js";
+import { go, say, sayLeft } from "./say.js";
 import { refreshTimes } from "./times.js";
+import { show as showUndo, takeBack } from "./undo.js";
 
-export const outbox = new Outbox(localStorage);
-const FLASH = "hilum.flash";
-
-export function say(text) {
-  const toast = document.getElementById("toast");
-  toast.textContent = text;
-  toast.hidden = false;
-  clearTimeout(say.timer);
-  say.timer = setTimeout(() => {
-    toast.hidden = true;
-  }, 5_000);
-}
-
-// Leave a message for the next page and go there.
-export function go(url, text = "") {
-  if (text) sessionStorage.setItem(FLASH, text);
-  location.assign(url);
-}
-
+export { go, outbox, say };
 function waitingLine(entry) {
   const line = document.createElement("li");
   const link = document.createElement("a");
@@ -38,18 +22,32 @@ function waitingLine(entry) {
     const drop = document.createElement("button");
     drop.type = "button";
     drop.textContent = "Take it off the list";
-    drop.addEventListener("click", () => {
-      outbox.forget(entry.key);
+    drop.addEventListener("click", async () => {
+      await outbox.forget(entry.key);
       showWaiting();
     });
     why.append(drop);
+    if (entry.why === "read-meanwhile") why.prepend(insistButton(entry));
     line.append(why);
   }
   return line;
 }
 
-export function showWaiting() {
-  const entries = outbox.entries();
+// The reader saved the study in another tab meanwhile, and wants this read too: as a new version.
+function insistButton(entry) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = "Save it all the same, as a new version";
+  button.addEventListener("click", async () => {
+    const { refused, why, ...again } = entry;
+    await outbox.keep({ ...again, body: { ...again.body, seen_version: null } });
+    await flush();
+  });
+  return button;
+}
+
+export async function showWaiting() {
+  const entries = await outbox.entries();
   const refused = entries.filter((entry) => entry.refused).length;
   const button = document.getElementById("waiting");
   const text = refused
@@ -60,17 +58,23 @@ export function showWaiting() {
   document.getElementById("waiting-list").replaceChildren(...entries.map(waitingLine));
 }
 
+function sent(entry) {
+  document.dispatchEvent(new CustomEvent("hilum:sent", { detail: entry }));
+  say(`The read of ${entry.title} is saved.`);
+}
+
 export async function flush() {
-  const work = async () => {
-    for (const entry of await outbox.flush()) {
-      document.dispatchEvent(new CustomEvent("hilum:sent", { detail: entry }));
-      say(`The read of ${entry.title} is saved.`);
-    }
-  };
-  // One tab sends at a time; where the browser has no locks the idempotency key alone keeps reads single.
-  if (navigator.locks) await navigator.locks.request("hilum.outbox", { ifAvailable: true }, (lock) => lock && work());
-  else await work();
-  showWaiting();
+  for (const entry of await deliverAll()) sent(entry);
+  await showWaiting();
+}
+
+async function flushWaiting() {
+  if ((await outbox.entries()).some((entry) => !entry.refused)) await flush();
+}
+
+// The page's own last step first (a click in a form); with none, the read that was saved last.
+function undo() {
+  if (document.dispatchEvent(new Event("hilum:undo", { cancelable: true }))) takeBack();
 }
 
 // The help is made of the commands themselves, so that it can't lack one.
@@ -100,6 +104,7 @@ function startDialogs() {
   listen({
     w: { help: "Worklist", run: () => document.body.dataset.page !== "worklist" && location.assign("/") },
     u: { help: "Upload films", run: () => location.assign("/upload") },
+    t: { help: "Take the last click back; with none, the read saved last", run: undo },
     "?": { help: "These shortcuts; Esc closes them", run: () => showHelp(help) },
   });
 }
@@ -110,11 +115,12 @@ refreshTimes();
 setInterval(refreshTimes, 15_000);
 showWaiting();
 document.addEventListener("hilum:back", flush);
-setInterval(() => outbox.entries().some((entry) => !entry.refused) && flush(), 5_000);
-if (outbox.entries().length) flush();
-
-const message = sessionStorage.getItem(FLASH);
-if (message) {
-  sessionStorage.removeItem(FLASH);
-  say(message);
-}
+setInterval(flushWaiting, 5_000);
+flushWaiting();
+startWorker();
+showUndo();
+whenSentElsewhere((entry) => {
+  sent(entry);
+  showWaiting();
+});
+sayLeft();

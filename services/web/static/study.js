@@ -1,28 +1,29 @@
 // A study's page: labels by mouse or keyboard, save once, go on. Nothing here decides anything about a film.
 
+import { helpLater } from "./deliver.js";
 import { FILM_GESTURES, filmKeys } from "./film-keys.js";
+import { ReadForm } from "./form.js";
 import { watchStudy } from "./fresh.js";
 import { listen } from "./keys.js";
-import { inWords, nothingJudged, othersAbsent, toggled } from "./labels.js";
+import { nothingJudged, othersAbsent, toggled } from "./labels.js";
 import { nextUnread, skip, skipped } from "./next.js";
 import { newKey } from "./outbox.js";
 import { flush, go, outbox, say, showWaiting } from "./page.js";
 import { preloadNext } from "./preload.js";
+import { askForSecondRead } from "./second.js";
 import { Films } from "./toolbar.js";
+import { remember } from "./undo.js";
 
 const form = document.getElementById("read");
 const uid = document.body.dataset.uid;
-// What is set but not saved survives a look at another study and a reload, in this tab.
-const DRAFT = `hilum.draft.${uid}`;
-const comment = document.getElementById("comment");
 const title = document.body.dataset.title;
 const message = document.getElementById("message");
 const rows = [...document.querySelectorAll("tr[data-finding]")];
 const films = new Films(say);
+const read = form && new ReadForm(form, uid, tell);
 
 let key = newKey();
 let secondsSpent = 0;
-let locked = false;
 
 setInterval(() => {
   if (!document.hidden) secondsSpent += 1;
@@ -31,30 +32,6 @@ setInterval(() => {
 function tell(text, kind = "") {
   message.textContent = text;
   message.className = `message ${kind}`;
-}
-
-function readLabels() {
-  return Object.fromEntries(
-    rows.map((row) => {
-      const chosen = row.querySelector("input[type=radio]:checked");
-      return [row.dataset.finding, chosen ? Number(chosen.value) : null];
-    }),
-  );
-}
-
-function writeLabels(labels) {
-  for (const row of rows) {
-    for (const input of row.querySelectorAll("input[type=radio]")) {
-      input.checked = labels[row.dataset.finding] === Number(input.value);
-    }
-  }
-  if (locked) return;
-  tell(nothingJudged(labels) ? "Nothing judged yet." : inWords(labels));
-  keepDraft(labels);
-}
-
-function keepDraft(labels) {
-  sessionStorage.setItem(DRAFT, JSON.stringify({ labels, comment: comment.value }));
 }
 
 function rowInUse() {
@@ -75,19 +52,15 @@ function move(step) {
 }
 
 function set(value) {
-  if (locked || !form) return;
+  if (!read || read.locked) return;
   const row = rowInUse() ?? rows[0];
-  writeLabels(value === null ? { ...readLabels(), [row.dataset.finding]: null } : toggled(readLabels(), row.dataset.finding, value));
+  const name = row.dataset.finding;
+  read.write(value === null ? { ...read.read(), [name]: null } : toggled(read.read(), name, value));
   focusRow(row);
 }
 
 function allOthersAbsent() {
-  if (!locked && form) writeLabels(othersAbsent(readLabels()));
-}
-
-function lock(on) {
-  locked = on;
-  for (const part of document.querySelectorAll("#read fieldset, #read textarea, .actions button:not(#skip)")) part.disabled = on;
+  if (read && !read.locked) read.write(othersAbsent(read.read()));
 }
 
 async function goOn(text) {
@@ -100,56 +73,72 @@ async function goOn(text) {
   }
 }
 
-// After a blind read the answer is shown beside it before going on; else the next study follows at once.
-function afterSaving() {
-  sessionStorage.removeItem(DRAFT);
-  if (form.dataset.blind === "yes") go(`/studies/${uid}?saved=1`, "The read is saved; here is the answer.");
+// After a blind or a second read its counterpart is shown before going on; else the next study follows at once.
+function afterSaving(savedKey = key) {
+  read.dropDraft();
+  remember(uid, savedKey, title, Number(form.dataset.undoSeconds));
+  const { blind, second, kind } = form.dataset;
+  if (blind === "yes") go(`/studies/${uid}?saved=1`, "The read is saved; here is the answer.");
+  else if (second === "yes" || kind === "adjudication") go(`/studies/${uid}?saved=1`, "The read is saved; here is the other one.");
   else goOn(`The read of ${title} is saved.`);
 }
 
-async function save() {
-  if (locked || !form) return;
-  const labels = readLabels();
-  if (nothingJudged(labels)) {
-    tell("Nothing judged yet: set a finding, or press a for all others absent.", "bad");
-    return;
-  }
-  lock(true);
-  tell("Saving …");
-  const entry = {
+function entryOf(labels) {
+  const { answerVersion, ownVersion, kind } = form.dataset;
+  return {
     key,
     url: `/v1/studies/${uid}/reads`,
     page: `/studies/${uid}`,
     uid,
     title,
+    reader: document.body.dataset.reader,
     keptAt: Date.now(),
     body: {
       labels,
-      answer_version: Number(form.dataset.answerVersion),
+      answer_version: Number(answerVersion),
       seconds_spent: secondsSpent,
-      comment: comment.value,
+      comment: read.comment.value,
       film_uids: films.figures.map((figure) => figure.dataset.uid),
+      seen_version: Number(ownVersion),
+      kind,
     },
   };
-  try {
-    outbox.keep(entry);
-  } catch {
-    // A full or forbidden storage must not stop a read: it is sent all the same.
+}
+
+async function save() {
+  if (!read || read.locked) return;
+  const labels = read.read();
+  if (nothingJudged(labels)) {
+    tell("Nothing judged yet: set a finding, or press a for all others absent.", "bad");
+    return;
   }
+  read.lock(true);
+  tell("Saving …");
+  const entry = entryOf(labels);
+  // A full or forbidden storage must not stop a read: it is sent all the same.
+  const kept = await outbox.keep(entry).then(() => true, () => false);
   const outcome = await outbox.deliver(entry);
   if (outcome.kind === "saved") {
     afterSaving();
     return;
   }
   if (outcome.kind === "refused") {
-    outbox.forget(key);
+    // What is typed stays in the form, as a new read.
+    await outbox.forget(key).catch(() => {});
     key = newKey();
-    lock(false);
-    tell(`Not saved: ${outcome.detail}`, "bad");
+    read.lock(false);
+    if (outcome.type === "read-meanwhile") form.dataset.ownVersion = String(2 ** 31 - 1);
+    tell(`Not saved: ${outcome.detail}${outcome.type === "read-meanwhile" ? " Save again to keep this one too, as a new version." : ""}`, "bad");
     return;
   }
+  if (!kept) {
+    read.lock(false);
+    tell(`${outcome.detail} This browser can't keep the read: leave this page open and save again.`, "bad");
+    return;
+  }
+  helpLater();
   showWaiting();
-  tell(`${outcome.detail} Your read is kept in this browser and is sent as soon as the server is back.`, "bad");
+  tell(outcome.kind === "away" ? `${outcome.detail} Your read is kept in this browser and is sent as soon as the server is back.` : outcome.detail, "bad");
 }
 
 async function passOver() {
@@ -158,35 +147,25 @@ async function passOver() {
 }
 
 document.addEventListener("hilum:sent", (event) => {
-  if (event.detail.uid === uid && form) afterSaving();
+  if (event.detail.uid === uid && form) afterSaving(event.detail.key);
+});
+document.addEventListener("hilum:undo", (event) => {
+  if (read && !read.locked && read.undo()) event.preventDefault();
 });
 
 form?.addEventListener("submit", (event) => {
   event.preventDefault();
   save();
 });
-form?.addEventListener("change", () => writeLabels(readLabels()));
-comment?.addEventListener("input", () => keepDraft(readLabels()));
-// A click on the chosen answer takes it back: a radio button alone cannot.
-for (const row of rows) {
-  let before = null;
-  row.addEventListener("pointerdown", () => {
-    before = row.querySelector("input:checked")?.value ?? null;
-  });
-  row.addEventListener("click", (event) => {
-    if (event.target.matches("input[type=radio]") && event.detail > 0 && event.target.value === before && !locked) {
-      before = null;
-      writeLabels({ ...readLabels(), [row.dataset.finding]: null });
-    }
-  });
-}
 for (const button of document.querySelectorAll("button[data-heat-of]")) {
   button.addEventListener("click", () => films.toggleHeat(button.dataset.heatOf));
 }
 document.getElementById("absent")?.addEventListener("click", allOthersAbsent);
 document.getElementById("clear")?.addEventListener("click", () => {
-  writeLabels(Object.fromEntries(rows.map((row) => [row.dataset.finding, null])));
+  read.write(Object.fromEntries(rows.map((row) => [row.dataset.finding, null])));
 });
+document.getElementById("undo")?.addEventListener("click", () => read.undo());
+document.getElementById("second")?.addEventListener("click", () => askForSecondRead(uid, tell));
 document.getElementById("skip")?.addEventListener("click", passOver);
 document.getElementById("go-on")?.addEventListener("click", () => goOn(""));
 
@@ -220,7 +199,8 @@ listen(
     x: { help: "Skip: the study stays unread", run: passOver },
     n: { help: "Next unread study, without saving", run: follow("next") },
     p: { help: "Previous unread study, without saving", run: follow("prev") },
-    e: { help: "Read again", run: () => document.getElementById("again")?.click() },
+    q: { help: "Decide between two readers (leads)", run: () => document.getElementById("decide")?.click() },
+    e: { help: "Edit: read again, as a new version", run: () => document.getElementById("again")?.click() },
     h: {
       help: "Heat map of the finding in use: influence, not location",
       run: () => {
@@ -233,29 +213,28 @@ listen(
   FILM_GESTURES,
 );
 
-if (form) {
-  const kept = outbox.entries().find((entry) => entry.uid === uid && !entry.refused);
+async function begin() {
+  const kept = (await outbox.entries()).find((entry) => entry.uid === uid && !entry.refused && entry.reader === document.body.dataset.reader);
   if (kept) {
     key = kept.key;
-    writeLabels(kept.body.labels);
-    comment.value = kept.body.comment;
-    lock(true);
+    read.show(kept.body.labels);
+    read.comment.value = kept.body.comment;
+    read.lock(true);
     tell("Your read of this study is kept in this browser and not sent yet.", "bad");
     flush();
   } else {
-    const draft = JSON.parse(sessionStorage.getItem(DRAFT) ?? "{}");
-    comment.value = draft.comment ?? "";
-    writeLabels({ ...readLabels(), ...draft.labels });
+    read.restore();
   }
   const shown = { answerVersion: Number(form.dataset.answerVersion), filmCount: films.figures.length };
   watchStudy(uid, shown, () => {
-    if (locked) return;
-    if (nothingJudged(readLabels()) && !comment.value) location.reload();
+    if (read.locked) return;
+    if (nothingJudged(read.read()) && !read.comment.value) location.reload();
     else document.getElementById("changed").hidden = false;
   });
   if (rows.length) focusRow(rows[0]);
-} else {
-  document.getElementById("go-on")?.focus();
 }
+
+if (form) begin();
+else document.getElementById("go-on")?.focus();
 // This study's own film comes first.
 films.ready.finally(() => preloadNext(uid));

@@ -40,7 +40,7 @@ async def _client(how: str, app: FastAPI) -> AsyncIterator[FeedbackClient]:
 @pytest.fixture(params=["network", "in process"])
 def ask(request: pytest.FixtureRequest, tmp_path: Path) -> Ask[object]:
     """Run a question against feedback with an empty ledger."""
-    app = create_app(FeedbackSettings(database_url=f"sqlite:///{tmp_path / 'feedback.db'}"))
+    app = create_app(FeedbackSettings(database_url=f"sqlite:///{tmp_path / 'feedback.db'}", archive_seconds=0))
 
     async def run(question: Callable[[FeedbackClient], Awaitable[object]]) -> object:
         async with _client(request.param, app) as client:
@@ -96,7 +96,7 @@ def test_a_service_without_its_database_is_unavailable_and_says_when_to_come_bac
     url = f"postgresql://hilum@127.0.0.1:{free_ports(1)[0]}/hilum"
 
     async def question() -> None:
-        async with _client(how, create_app(FeedbackSettings(database_url=url))) as client:
+        async with _client(how, create_app(FeedbackSettings(database_url=url, archive_seconds=0))) as client:
             with pytest.raises(Unavailable, match="the database can't be used") as away:
                 await client.append(a_read(1), "key-1")
             assert away.value.retry_after_seconds == 5

@@ -29,8 +29,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def settings(database_url: str) -> FeedbackSettings:
-    return FeedbackSettings(database_url=database_url)
+def settings(database_url: str, tmp_path: Path) -> FeedbackSettings:
+    return FeedbackSettings(database_url=database_url, data=tmp_path / "data", archive_seconds=0)
 
 
 @pytest.fixture

@@ -100,7 +100,7 @@ def test_the_database_refuses_to_replace_or_empty(client: TestClient, engine: En
     if engine.dialect.name == "sqlite":
         copy = "INSERT OR REPLACE INTO reads SELECT * FROM reads WHERE sequence = 3"
         statements = [copy, copy.replace("SELECT *", "SELECT 6, id, received_at, body, previous_hash, hash, study_uid,"
-                      " reader, read_at, release_digest, blind, site, findings")]  # fmt: skip
+                      " reader, read_at, release_digest, blind, site, findings, kind, replaces")]  # fmt: skip
         pragma = "PRAGMA recursive_triggers = OFF"
     else:
         statements = [

@@ -66,7 +66,7 @@ def _send_until_kept(client: TestClient, key: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("crash", [False, True], ids=["stopped", "crashed"])
 def test_a_postgresql_that_goes_and_comes_back_is_used_again(own_postgres: PostgresServer, crash: bool) -> None:
-    settings = FeedbackSettings(database_url=own_postgres.url)
+    settings = FeedbackSettings(database_url=own_postgres.url, archive_seconds=0)
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         assert _send(client, "before") == 201
         own_postgres.kill() if crash else own_postgres.stop()
@@ -84,7 +84,7 @@ def test_a_postgresql_that_goes_and_comes_back_is_used_again(own_postgres: Postg
 @pytest.mark.slow
 def test_a_service_that_starts_before_its_database_is_ready_once_that_answers(own_postgres: PostgresServer) -> None:
     own_postgres.stop()
-    settings = FeedbackSettings(database_url=own_postgres.url)
+    settings = FeedbackSettings(database_url=own_postgres.url, archive_seconds=0)
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         assert _send(client, "early") == 503
         _every_page_is_unavailable(client)
@@ -94,7 +94,7 @@ def test_a_service_that_starts_before_its_database_is_ready_once_that_answers(ow
 
 
 def test_connections_ended_by_the_server_cost_no_read(postgres_url: str) -> None:
-    settings = FeedbackSettings(database_url=postgres_url)
+    settings = FeedbackSettings(database_url=postgres_url, archive_seconds=0)
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         assert _send(client, "before") == 201
         other = make_engine(postgres_url)
@@ -111,7 +111,7 @@ def test_connections_ended_by_the_server_cost_no_read(postgres_url: str) -> None
 
 def test_a_sqlite_file_that_is_damaged_is_unavailable_and_said(tmp_path: Path) -> None:
     (tmp_path / "feedback.db").write_bytes(b"this is no database" * 1000)
-    settings = FeedbackSettings(database_url=f"sqlite:///{tmp_path / 'feedback.db'}")
+    settings = FeedbackSettings(database_url=f"sqlite:///{tmp_path / 'feedback.db'}", archive_seconds=0)
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         assert _send(client, "key") == 503
         _every_page_is_unavailable(client)

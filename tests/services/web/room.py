@@ -120,6 +120,19 @@ class Room:
         return list(self.web.blobs.keys(prefix))
 
 
+@contextlib.contextmanager
+def beside(room: Room, reader: str, **settings: Any) -> Iterator[Room]:
+    """A second reading room on the same rows and films, in which `reader` reads."""
+    web = create_web(
+        room.web.settings.model_copy(update={"reader": reader, **settings}),
+        inference=httpx.AsyncClient(transport=room.to_inference, base_url="http://inference"),
+        feedback=httpx.AsyncClient(transport=room.to_feedback, base_url="http://feedback"),
+    )
+    with TestClient(web, base_url=BASE_URL, raise_server_exceptions=False) as client:
+        wait_for(web.state.web.prepared.is_set)
+        yield Room(web, client, room.feedback_app, room.to_inference, room.to_feedback)
+
+
 def wait_for(look: Callable[[], Any], seconds: float = 20.0) -> Any:
     """What `look` gives once it is true; a test that waits in vain fails here."""
     end = time.monotonic() + seconds
