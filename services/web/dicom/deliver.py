@@ -31,6 +31,7 @@ from services.web.dicom.results import (
 )
 from services.web.dicom.source import source_of
 from services.web.dicom.tables import Delivery
+from services.web.identity.audit import Entry, append
 from services.web.tables import Answer, Film
 
 log = structlog.get_logger("hilum.web.results")
@@ -67,9 +68,19 @@ async def deliver_one(web: Web) -> Outcome:
         longest = web.settings.results_retry_max_seconds
         await asyncio.to_thread(_write, web, put_back, outgoing.uid, utc_now(), outgoing.attempts, longest)
         return "unavailable"
-    await asyncio.to_thread(_write, web, mark_sent, outgoing.uid, utc_now())
+    await asyncio.to_thread(_sent, web, outgoing)
     SENT.labels(outgoing.kind).inc()
     return "sent"
+
+
+def _sent(web: Web, outgoing: Outgoing) -> None:
+    """Mark it, and write into the audit log that it left."""
+    # Without what stands before the host: no token or name that a URL may hold.
+    address = web.settings.results_to.rpartition("@")[2][:64]
+    what = f"sent {outgoing.kind} {outgoing.uid}"
+    with web.write() as session:
+        mark_sent(session, outgoing.uid, utc_now())
+        append(session, [Entry("results", "worker", address, "export", what, 0, outgoing.study_uid)], utc_now())
 
 
 def sender_of(web: Web) -> Sender:

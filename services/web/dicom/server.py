@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+from typing import Any
 
 import structlog
 from pydicom.dataset import Dataset
@@ -12,14 +13,16 @@ from pynetdicom import evt
 
 from hilum.storage import BlobsUnavailable, DatabaseUnavailable
 from services.web.candidates import Facts, Upload
-from services.web.context import Web
+from services.web.context import Web, utc_now
 from services.web.dicom.contexts import supported
 from services.web.dicom.metrics import ASSOCIATIONS, OPEN, REFUSED
 from services.web.dicom.receive import receive
 from services.web.dicom.statuses import DOES_NOT_MATCH, OUT_OF_RESOURCES, PROCESSING_FAILURE, answer, status_of
 from services.web.dicom.transport import BoundedServer, Bounds, Budget, Entity
+from services.web.identity.audit import Entry, append
 from services.web.names import clean, is_uid
 from services.web.settings import WebSettings
+from services.web.views import FilmOutcome
 
 log = structlog.get_logger("hilum.web.dicom")
 # Its own handlers log identifiers of requests.
@@ -36,11 +39,23 @@ def tls_of(settings: WebSettings) -> ssl.SSLContext | None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(settings.dicom_tls_certificate, settings.dicom_tls_key or None)
-    if settings.dicom_tls_ca:
-        context.load_verify_locations(settings.dicom_tls_ca)
-        context.verify_mode = ssl.CERT_REQUIRED
+    try:
+        context.load_cert_chain(settings.dicom_tls_certificate, settings.dicom_tls_key or None)
+        if settings.dicom_tls_ca:
+            context.load_verify_locations(settings.dicom_tls_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
+    except OSError as error:
+        raise OSError(error.errno, f"HILUM_DICOM_TLS_*: the files can't be used ({error.strerror})") from error
     return context
+
+
+def _listening(entity: Entity, address: tuple[str, int], **given: Any) -> BoundedServer:
+    try:
+        server = entity.make_server(address, server_class=BoundedServer, **given)
+    except OSError as error:
+        raise OSError(error.errno, f"HILUM_DICOM_PORT {address[1]} of {address[0]}: {error.strerror}") from error
+    assert isinstance(server, BoundedServer)  # noqa: S101 - as asked for
+    return server
 
 
 class DicomServer:
@@ -65,7 +80,8 @@ class DicomServer:
             connections=2 * settings.dicom_max_associations + 8,
             tls=tls_of(settings),
         )
-        server = entity.make_server(
+        server = _listening(
+            entity,
             (settings.dicom_host or settings.host, settings.dicom_port if port is None else port),
             ae_title=settings.dicom_title,
             evt_handlers=[
@@ -76,10 +92,8 @@ class DicomServer:
                 (evt.EVT_CONN_OPEN, self._opened),
                 (evt.EVT_CONN_CLOSE, self._closed),
             ],
-            server_class=BoundedServer,
             bounds=bounds,
         )
-        assert isinstance(server, BoundedServer)  # noqa: S101 - as asked for
         self._server = server
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(
@@ -123,9 +137,20 @@ class DicomServer:
         sender = Facts(site=self._web.settings.senders.get(title, title), sender=title)
         (received,) = receive(self._web, [Upload(f"{uid}.dcm", lambda: data)], sender, "c-store", named=uid)
         outcome = received.outcome
+        self._record(event, title, uid, outcome)
         if (status := status_of(outcome)) != 0:
             log.info("a DICOM object was refused", sender=title, kind=outcome.kind, detail=outcome.detail)
         return answer(status, outcome.detail)
+
+    def _record(self, event: evt.Event, title: str, uid: str, outcome: FilmOutcome) -> None:
+        """A row of the audit log, on disk before the answer; an object that was here already changes nothing."""
+        if outcome.outcome == "duplicate":
+            return
+        address = clean(str(event.assoc.requestor.address or ""), 64)
+        status = 0 if outcome.outcome == "stored" else outcome.status
+        entry = Entry(title, "c-store", address, "change", f"C-STORE {uid}", status, outcome.study_uid or "")
+        with self._web.write() as rows:
+            append(rows, [entry], utc_now())
 
     def _accepted(self, event: evt.Event) -> None:
         ASSOCIATIONS.labels("accepted").inc()

@@ -20,6 +20,7 @@ from pynetdicom.dsutils import encode
 from hilum.storage import BlobsUnavailable
 from services.web.dicom.server import DicomServer
 from services.web.dicom.tables import Instance
+from services.web.identity.audit import entries_after
 from services.web.settings import WebSettings
 from tests.fixtures.dicom import dcmtk
 from tests.hilum.imaging.bodies import compressed, dataset, dicom, grey, sample, written
@@ -44,6 +45,8 @@ def test_a_film_that_storescu_sends_is_stored_scored_and_listed(listener: Listen
         assert row is not None
         assert (row.kind, row.modality, row.sender, row.study_uid) == ("film", "CR", "CR1", STUDY)
         assert "Zzyzx" not in str(row.attributes)
+        (entry,) = [entry for entry in entries_after(session, 0, 100) if entry.how == "c-store"]
+        assert (entry.who, entry.action, entry.study_uid) == ("CR1", "change", STUDY)
 
 
 def test_the_same_film_succeeds_again_whichever_way_and_encoding_it_comes(listener: Listening) -> None:
@@ -254,5 +257,5 @@ def test_a_real_compressed_film_of_the_samples_is_taken(listener: Listening) -> 
 
 
 def test_a_port_that_is_taken_is_said_at_the_start(listener: Listening) -> None:
-    with pytest.raises(OSError, match="in use"):
+    with pytest.raises(OSError, match=f"HILUM_DICOM_PORT {listener.port} .*in use"):
         DicomServer(listener.room.web, port=listener.port)

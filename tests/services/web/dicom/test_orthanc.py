@@ -19,6 +19,7 @@ from pynetdicom import AE, evt
 from services.web.context import utc_now
 from services.web.dicom.report import RESULT, device_uid
 from services.web.dicom.tables import Delivery
+from services.web.identity.audit import entries_after
 from tests.fixtures.dicom import Orthanc, dcmtk
 from tests.fixtures.ports import free_ports
 from tests.hilum.imaging.bodies import dicom
@@ -82,6 +83,9 @@ def test_an_answer_reaches_orthanc_as_a_report_and_a_heat_map(
         (report,) = arrived(orthanc, study, "SR", 1)
         (heat,) = arrived(orthanc, study, "OT", 1)
         wait_for(lambda: waiting(here.room) == 0)
+        with here.room.web.read() as session:
+            left = [entry.what.split()[1] for entry in entries_after(session, 0, 100) if entry.action == "export"]
+        assert sorted(left) == ["heat", "report"]
 
     read = highdicom.sr.ComprehensiveSR.from_dataset(report)
     assert (read.VerificationFlag, read.CompletionFlag, read.PreliminaryFlag) == (
