@@ -76,7 +76,7 @@ class Web:
     def served_by(self, digest: str) -> InferenceClient:
         """Who serves release `digest`: canary, where it does, else production's inference."""
         model = None if self.canary is None else self.canary.model
-        if self.canary is not None and model is not None and model.release.digest == digest:
+        if self.canary is not None and not self.canary.same and model is not None and model.release.digest == digest:
             return self.canary.client
         return self.inference
 

@@ -183,7 +183,9 @@ async def _heat(web: Web, outgoing: Outgoing) -> bytes:
     finding = max(present, key=lambda item: item["probability"] - item["alert"])
     data = await asyncio.to_thread(web.blobs.get, keys[finding["film_uid"]])
     try:
-        heat = await web.inference.explain(data, finding["name"], payload["release"]["digest"])
+        heat = await web.served_by(payload["release"]["digest"]).explain(
+            data, finding["name"], payload["release"]["digest"]
+        )
     except Refused as error:
         raise CannotBeMade(f"inference draws no heat map: {error.detail}") from error
 

@@ -35,6 +35,7 @@ def shadow_threads() -> ThreadPoolExecutor:
 class Canary:
     """`model` is the release that canary showed last, None before its first answer.
 
+    `same`: it is production's very release, so that there is nothing to compare and nobody to expose.
     `away_since`: since when it has not answered, None while it does.
     """
 
@@ -44,6 +45,7 @@ class Canary:
     threads: ThreadPoolExecutor = field(default_factory=shadow_threads)
     waiting: Signal = field(default_factory=Signal)
     model: ModelInfo | None = None
+    same: bool = False
     failures: int = 0
     away_since: datetime | None = None
     _queue: OrderedDict[str, None] = field(default_factory=OrderedDict)

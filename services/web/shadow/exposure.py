@@ -35,7 +35,7 @@ def release_for(session: Session, uid: str, canary: Canary, settings: WebSetting
         return None
     row = session.get(Exposure, uid)
     if row is None:
-        if canary.model is None or study.synthetic or study.answer_version > 0:
+        if canary.model is None or canary.same or study.synthetic or study.answer_version > 0:
             return None
         key = key_of(canary.model.release)
         row = Exposure(

@@ -48,9 +48,14 @@ class ShadowWorker:
         try:
             await self._learn()
             uid = self.canary.take()
-            if uid is None:
-                return 0.0 if await self._look_for_owed() else self.web.settings.poll_seconds
-            ASKED.labels(await do_job(self.web, self.canary, uid)).inc()
+            if self.canary.same or (uid is None and not await self._look_for_owed()):
+                return self.web.settings.poll_seconds if uid is None else 0.0
+            if uid is not None:
+                outcome = await do_job(self.web, self.canary, uid)
+                ASKED.labels(outcome).inc()
+                if outcome == "skipped":
+                    # What backfill finds again and again, and can't pair, must not keep it busy.
+                    await self._put_off(uid, "nothing to compare")
             return 0.0
         except Unavailable as error:
             if uid is not None:
@@ -68,25 +73,28 @@ class ShadowWorker:
     async def _learn(self) -> None:
         """Know which release canary serves, and keep it, before anything is owed to it."""
         canary = self.canary
-        if canary.model is None or time.monotonic() - self._learnt > LEARN_SECONDS:
+        asked = canary.model is None or time.monotonic() - self._learnt > LEARN_SECONDS
+        if asked:
             await canary.learn(utc_now)
             self._learnt = time.monotonic()
         model = canary.model
         assert model is not None  # noqa: S101 - learn gave it
-        if self._kept == model.release:
+        if self._kept == model.release and not asked:
             return
 
-        def keep() -> None:
+        def keep() -> bool:
             with self.web.write() as session:
                 keep_shadow_release(session, model, utc_now())
                 live = newest_model(session)
-            if live is not None:
-                names = [item.name for item in live.findings]
-                start_series(names, live.release.digest, model.release.digest)
+            if live is None or live.release == model.release:
+                return live is not None
+            start_series([item.name for item in live.findings], live.release.digest, model.release.digest)
+            return False
 
-        await canary.in_thread(keep)
+        canary.same = await canary.in_thread(keep)
+        if self._kept != model.release:
+            log.info("canary serves a release", release=model.release.digest, version=model.release.version)
         self._kept = model.release
-        log.info("canary serves a release", release=model.release.digest, version=model.release.version)
 
     async def _look_for_owed(self) -> bool:
         """Put owed studies into the queue; whether there were any."""

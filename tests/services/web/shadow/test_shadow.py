@@ -139,3 +139,17 @@ def test_a_study_that_was_shed_is_paired_later(tmp_path: Path, tiny_release: Pat
         wait_for(lambda: metric(room, 'hilum_shadow_asked_total{outcome="shed"}') > shed)
         room.to_canary.cut = False
         assert len(paired(room, 6)) == 6
+
+
+def test_while_canary_serves_productions_very_release_nothing_is_asked(tmp_path: Path, tiny_release: Path) -> None:
+    with open_room(tmp_path, tiny_release) as room:
+        room.settled(room.sent(pattern_film(BOTH)))
+    # Production's release is known by now, so that canary's is seen to be the same from the start.
+    with open_room(tmp_path, tiny_release, canary=tiny_release, poll_seconds=0.1, exposure_share=1.0) as room:
+        wait_for(lambda: room.web.canary and room.web.canary.same)
+        for block in range(3):
+            study = room.settled(room.sent(pattern_film(block), patient_id=f"P-{block}"))
+            assert study["trial"] is None
+        assert room.to_canary is not None
+        assert "POST /v1/predict" not in room.to_canary.requests
+        assert pairs(room) == []
