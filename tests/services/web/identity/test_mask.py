@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from services.web.identity.audit import whole_log
 from tests.releases import pattern_film
+from tests.services.web.identity.every_route import STREAMS, routes_of
 from tests.services.web.identity.people import sign_in
 from tests.services.web.room import Room
 
@@ -15,13 +18,11 @@ IDENTITY = ("PAT-SECRET", "ACC-SECRET", "mueller_hans.png")
 def answers(room: Room, uid: str) -> dict[str, str]:
     """Every GET without parameters of its own, and those of the study."""
     film = room.study(uid)["films"][0]["uid"]
-    paths = {"/history", f"/studies/{uid}", f"/studies/{uid}?again=1", f"/v1/studies/{uid}"}
-    for path in room.app.openapi()["paths"]:
-        paths.add(path.replace("{uid}", uid).replace("{film}", film).replace("{study}", uid))
-    for route in room.app.routes:
-        path = getattr(route, "path", "")
-        if "{" not in path and not path.startswith("/v1/events"):
-            paths.add(path)
+    paths = {f"/studies/{uid}?again=1"}
+    for method, path, _ in routes_of(room.app):
+        if method == "GET" and path not in STREAMS:
+            address = re.sub(r"\{(uid|study|study_uid)\}", uid, path)
+            paths.add(re.sub(r"\{film[^}]*\}", film, address))
     return {path: room.client.get(path, headers={"accept": "text/html"}).text for path in sorted(paths)}
 
 
