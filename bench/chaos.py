@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
+import math
 import os
 import random
 import signal
@@ -162,6 +163,7 @@ class Kills:
     """How often each part was killed, and how long each start took."""
 
     wanted: int
+    until: float = math.inf
     starts: dict[str, list[float]] = field(default_factory=dict)
     begun: int = 0
     errors: list[str] = field(default_factory=list)
@@ -170,7 +172,7 @@ class Kills:
     def another(self) -> bool:
         """Whether one more kill is wanted; counts it."""
         with self.lock:
-            if self.begun >= self.wanted or self.errors:
+            if self.begun >= self.wanted or self.errors or time.monotonic() > self.until:
                 return False
             self.begun += 1
             return True
@@ -225,8 +227,11 @@ class Result:
     seconds: float
 
 
-def run(kills: int, folder: Path, seed: int = 20261121) -> Result:
-    """Everything started, killed `kills` times in all, compared. Raises RuntimeError where a part doesn't start."""
+def run(kills: int, folder: Path, seed: int = 20261121, longest_seconds: float = math.inf) -> Result:
+    """Everything started, killed `kills` times in all or for `longest_seconds`, and compared.
+
+    Raises RuntimeError where a part doesn't start.
+    """
     began = time.monotonic()
     os.environ.update(AWS_ACCESS_KEY_ID=ACCESS_KEY, AWS_SECRET_ACCESS_KEY=SECRET_KEY, AWS_REGION="us-east-1")
     postgres, store = HardPostgres(), HardSeaweed()
@@ -265,7 +270,7 @@ def run(kills: int, folder: Path, seed: int = 20261121) -> Result:
         for client in clients:
             client.start()
         _wait(lambda: bool(promises.reads), 120, "no read was saved")
-        found = Kills(kills)
+        found = Kills(kills, began + longest_seconds)
         victims: dict[str, Victim] = {"web": web, "feedback": feedback, "postgresql": postgres, "object store": store}
         killers = [
             threading.Thread(target=_killer, args=(name, victim, found, promises, seed + n), daemon=True)
@@ -368,9 +373,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks" / f"chaos-{slug()}.csv")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="Begin no kill after this time.")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="hilum-chaos-") as folder:
-        result = run(given.kills, Path(folder))
+        result = run(given.kills, Path(folder), longest_seconds=given.minutes * 60)
     with given.out.open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows([("what", "value"), *rows(result)])
     for name, value in rows(result):
