@@ -1,8 +1,8 @@
 """Made-up reads of real films, for trying `hilum retrain` without a reading room: `python -m bench.made_reads FOLDER`.
 
 Writes `films/` (copies of NIH films of training patients) and `reads.jsonl` (as feedback's `GET /v1/reads` tells them):
-two readers a film, one of them blind, who say what NIH's labels say but for one judgement in twenty. They are no reads
-of a radiologist, and what comes of a retraining with them says nothing of any model.
+two readers a film, blind for every other film, who say what NIH's labels say but for one judgement in twenty. They are
+no reads of a radiologist, and what comes of a retraining with them says nothing of any model.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def make_reads(data: Path, recipe: Recipe, films: int, folder: Path) -> int:
     (folder / "films").mkdir(parents=True, exist_ok=True)
     now = datetime.now(UTC)
     reads: list[ReadOut] = []
-    for film in chosen:
+    for number, film in enumerate(chosen):
         # Bytes after a JPEG's end change nothing to be seen; the same bytes twice would be taken for one film.
         (folder / "films" / f"read-{film.name}.jpg").write_bytes(film.path.read_bytes() + b"read")
         for reader in ("ann", "bob"):
@@ -47,7 +47,7 @@ def make_reads(data: Path, recipe: Recipe, films: int, folder: Path) -> int:
                     film_uids=[f"read-{film.name}"],
                     answer_version=1,
                     release_digest=None,
-                    blind=reader == "ann",
+                    blind=number % 2 == 0,
                     reader=reader,
                     read_at=now,
                     received_at=now,

@@ -1,9 +1,9 @@
 """A whole retraining, killed on the way: `python -m bench.retrain_proof [--out docs/benchmarks]`.
 
-Trains the tiny recipe on all films of the data folder, makes reads (bench.made_reads), retrains from the networks
-that the first training left, kills that with -9 once a checkpoint stands, and goes on with `--resume`: the release that
-comes of it must be registered and the candidate. The last step is the same reads with too high a bar. Every step is the
-command line's own, in a process of its own; a step that ends otherwise than it must ends the proof.
+Trains the tiny recipe on all films of the data folder, makes reads (bench.made_reads), asks for more reads than there
+are, retrains at a tenth of the learning rates from the networks that the first training left, kills that with -9 once a
+checkpoint stands, and goes on with `--resume`: the release that comes of it must be registered and the candidate. Every
+step is the command line's own, in a process of its own; one that ends otherwise than it must ends the proof.
 """
 
 from __future__ import annotations
@@ -81,17 +81,17 @@ def _row(name: str, must: int, status: int, seconds: float, said: str) -> dict[s
 
 def prove(proof: Proof) -> list[dict[str, str]]:
     """Every step's row."""
-    recipe = read_recipe(CONFIGS / "tiny.yaml").changed(training__checkpoint_every=0.25)
+    recipe = read_recipe(CONFIGS / "tiny-retrain.yaml").changed(training__checkpoint_every=0.25)
     file = proof.folder / "recipe.yaml"
     file.write_text(yaml.safe_dump(recipe.model_dump(mode="json")), encoding="utf-8")
     base = proof.folder / "runs" / f"{recipe.name}-{recipe.version}"
     keys = base / "trusted-keys.txt"
     work = proof.folder / "retrain" / "0.0.2"
-    common = [str(file), "--data", str(proof.data)]
-    again = ["retrain", *common, "--feedback", str(proof.folder / "reads.jsonl"), "--version", "0.0.2"]
+    films = ["--data", str(proof.data)]
+    again = ["retrain", str(file), *films, "--feedback", str(proof.folder / "reads.jsonl"), "--version", "0.0.2"]
     again += ["--films", str(proof.folder / "films"), "--base-release", str(base / "release"), "--keys", str(keys)]
     again += ["--warm-start", str(base / "networks"), "--candidate"]
-    rows = [proof.step("train and register the base", 0, "train", *common, "--register")]
+    rows = [proof.step("train and register the base", 0, "train", "tiny", *films, "--register")]
     make_reads(proof.data, recipe, FILMS, proof.folder)
     rows.append(proof.step("too few new reads", 4, *again, "--minimum-reads", "100000"))
     checkpoint = work / "networks" / "member0" / LAST

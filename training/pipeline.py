@@ -16,6 +16,7 @@ from hilum.release import Release
 from training.config import Recipe
 from training.data.prepare import Prepared, prepare
 from training.evaluate.plots import figures
+from training.fit.loop import Resume
 from training.fit.networks import finished_networks, train_networks
 from training.fit.sets import TrainingSet, ValidationSet
 from training.network.film_net import Ensemble, FilmNet
@@ -73,7 +74,7 @@ def fit(
     tracker: Tracker,
     say: Callable[[str], None],
     *,
-    resume: bool = False,
+    resume: bool | Resume = False,
     profile: bool = False,
 ) -> list[FilmNet]:
     """The recipe's networks, fitted on the training split and watched on the validation split."""
@@ -98,7 +99,7 @@ def train(
     console: Console,
     tracker: Tracker | None = None,
     *,
-    resume: bool = False,
+    resume: bool | Resume = False,
     profile: bool = False,
     networks: Path | None = None,
     remark: str = "",
@@ -110,7 +111,7 @@ def train(
     folder whole or not at all.
     """
     tracker = tracker or NullTracker()
-    created = started(recipe, paths.work, resume)
+    created = started(recipe, paths.work, resume not in (False, "no"))
     key = signing_key()
     tracker.params(recipe.model_dump(mode="json"))
     with Bars(console) as bars:

@@ -19,6 +19,7 @@ from rich.progress import (
 from rich.table import Table
 
 from hilum.release import Release
+from training.release.parts import title
 
 LINE_EVERY = 100
 
@@ -78,9 +79,12 @@ class Bars:
 def summary(release: Release) -> Table:
     """The release's figures on the locked patients, one row per finding."""
     report = json.loads((release.folder / release.manifest.evaluation).read_text(encoding="utf-8"))
-    mean = (report.get("nih", {}).get("mean_auroc") or {}).get("value", float("nan"))
+    populations = report["populations"]
+    first = report["critical"]["source"]
+    mean = (populations.get(first, {}).get("mean_auroc") or {}).get("value", float("nan"))
+    name = f"{release.manifest.name} {release.manifest.version}"
     table = Table(
-        title=f"{release.manifest.name} {release.manifest.version}, locked NIH patients, mean AUROC {mean:.3f}",
+        title=f"{name}, locked patients of {title(first)}, mean AUROC {mean:.3f}",
         caption=f"digest {release.digest}",
     )
     for column in ("finding", "positive films", "AUROC", "sensitivity at alert", "specificity at alert"):
@@ -89,11 +93,10 @@ def summary(release: Release) -> Table:
     def text(figure: dict[str, float] | None) -> str:
         return "-" if figure is None else f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
 
-    rows = list(report.get("nih", {}).get("findings", {}).items())
-    if "kermany" in report:
-        rows.append(("Pneumonia (Kermany, children)", report["kermany"]["pneumonia"]))
-    for name, figures in rows:
-        alert = figures["alert"]
-        cells = (text(figures["auroc"]), text(alert["sensitivity"]), text(alert["specificity"]))
-        table.add_row(name, str(figures["positive_films"]), *cells)
+    for source in sorted(populations, key=lambda each: (each != first, each)):
+        for finding, figures in populations[source]["findings"].items():
+            alert = figures.get("alert", {})
+            cells = (text(figures["auroc"]), text(alert.get("sensitivity")), text(alert.get("specificity")))
+            whose = finding if source == first else f"{finding} ({title(source)})"
+            table.add_row(whose, str(figures["positive_films"]), *cells)
     return table

@@ -14,7 +14,7 @@ from hilum.release import BadRelease, Release, read_release
 from training.config import CONFIGS, BadRecipe, Recipe, read_recipe
 from training.data import BadData
 from training.evaluate import locked
-from training.fit.loop import LossNotFinite
+from training.fit.loop import LossNotFinite, Resume
 from training.fit.networks import TrainingFailed
 from training.network.weights import NoWeights
 from training.pipeline import OtherRun, RunPaths, train
@@ -52,7 +52,7 @@ class Wanted:
     release: Path | None = None
     trusted_keys: Path | None = None
     store: Path | None = None
-    resume: bool = False
+    resume: Resume = "no"
     offline: bool = False
     tracking: bool = True
     profile: bool = False
@@ -108,7 +108,7 @@ def follower(recipe: Recipe, paths: RunPaths, wanted: Wanted, console: Console) 
         place(),
         offline=wanted.offline,
         work=paths.work,
-        resume=wanted.resume,
+        resume=wanted.resume != "no",
         say=lambda text: console.print(text, highlight=False, soft_wrap=True),
     ) as tracker:
         yield tracker

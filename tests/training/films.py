@@ -6,11 +6,9 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 
-from PIL import Image
-
+from bench.chexpert_layout import write_layout
 from hilum.findings import dataset_labels
 from training.config import CONFIGS, Recipe, read_recipe
 from training.data import label_matrix, read_sources
@@ -22,23 +20,6 @@ SHARED = Path(os.environ.get("HILUM_TRAINING_DATA", ROOT.parent / "shared" / "da
 HEADER = ("Image Index", "Finding Labels", "Patient ID", "Patient Age", "Patient Gender", "View Position")
 # Of each finding a small folder has so many positive films where the pool has them: a finding without any is refused.
 POSITIVES = 8
-CHEXPERT_FACTS = ("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA")
-# What a CheXpert column says where NIH has this label. The layout is CheXpert's, the labels are made up from NIH's.
-CHEXPERT_LABELS = {
-    "Atelectasis": ("Atelectasis", "Lung Opacity"),
-    "Cardiomegaly": ("Cardiomegaly", "Enlarged Cardiomediastinum"),
-    "Effusion": ("Pleural Effusion",),
-    "Infiltration": ("Lung Opacity",),
-    "Mass": ("Lung Lesion", "Lung Opacity"),
-    "Nodule": ("Lung Lesion",),
-    "Pneumonia": ("Pneumonia", "Lung Opacity"),
-    "Pneumothorax": ("Pneumothorax", "Support Devices"),
-    "Consolidation": ("Consolidation", "Lung Opacity"),
-    "Edema": ("Edema", "Support Devices"),
-    "Pleural_Thickening": ("Pleural Other",),
-    "Fibrosis": ("Fracture",),
-    "No Finding": ("No Finding",),
-}
 
 
 def write_table(folder: Path, rows: list[dict[str, str]]) -> None:
@@ -133,48 +114,6 @@ def tiny_recipe(data: Path) -> Recipe:
 def chexpert_data(target: Path, films: int = 160) -> Path:
     """A folder with `CheXpert-v1.0-small/` in its exact layout: NIH's films under CheXpert's columns; returns it.
 
-    Every fifth study has a lateral (the film on its side), every seventh positive label is -1, an absent finding is
-    blank, or 0 in every third film. `valid.csv` holds the last tenth. Needs the shared data.
+    Needs the shared data.
     """
-    root = target / "CheXpert-v1.0-small"
-    labels = dataset_labels("chexpert")
-    tables: dict[str, list[dict[str, str]]] = {"train": [], "valid": []}
-    studies: dict[str, int] = {}
-    rows = nih_rows(films)
-    for number, row in enumerate(rows):
-        part = "train" if int(row["Patient ID"]) % 10 else "valid"
-        patient = f"patient{int(row['Patient ID']):05d}"
-        studies[patient] = studies.get(patient, 0) + 1
-        views = ["view1_frontal", "view2_lateral"] if number % 5 == 0 else ["view1_frontal"]
-        for view in views:
-            path = f"{part}/{patient}/study{studies[patient]}/{view}.jpg"
-            image = SHARED / "nih128" / "images" / f"{Path(row['Image Index']).stem}.jpg"
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            if "frontal" in view:
-                shutil.copy(image, root / path)
-            else:
-                with Image.open(image) as film:
-                    film.transpose(Image.Transpose.ROTATE_90).save(root / path)
-            facts = {
-                "Path": f"CheXpert-v1.0-small/{path}",
-                "Sex": {"F": "Female", "M": "Male"}[row["Patient Gender"]],
-                "Age": row["Patient Age"],
-                "Frontal/Lateral": "Frontal" if "frontal" in view else "Lateral",
-                "AP/PA": row["View Position"] if "frontal" in view else "",
-            }
-            tables[part].append({**facts, **_chexpert_labels(number, row, labels)})
-    for part, written in tables.items():
-        with (root / f"{part}.csv").open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, (*CHEXPERT_FACTS, *labels))
-            writer.writeheader()
-            writer.writerows(written)
-    return target
-
-
-def _chexpert_labels(number: int, row: Mapping[str, str], labels: tuple[str, ...]) -> dict[str, str]:
-    present = {name for label in row["Finding Labels"].split("|") for name in CHEXPERT_LABELS.get(label, ())}
-    absent = "0.0" if number % 3 == 0 else ""
-    positive = "-1.0" if number % 7 == 0 else "1.0"
-    return {label: positive if label in present and label != "No Finding" else absent for label in labels} | {
-        "No Finding": "1.0" if "No Finding" in present else ""
-    }
+    return write_layout(nih_rows(films), SHARED / "nih128" / "images", target)

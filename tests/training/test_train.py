@@ -89,6 +89,9 @@ def test_the_release_is_registered_with_its_digest_and_is_the_candidate(tiny: Ru
     (version,) = versions(client(place()), "hilum-tiny")
     assert version.digest == read_release(tiny.release).digest
     assert "candidate" in version.aliases
+    figures = {name for name in version.tags if "auroc" in name}
+    assert "hilum.auroc.nih" in figures
+    assert figures <= {"hilum.auroc.nih", "hilum.auroc.kermany"}
 
 
 def test_the_run_in_mlflow_holds_the_recipe_the_curves_the_data_and_the_commit(tiny: RunPaths) -> None:
@@ -178,11 +181,14 @@ def test_a_recipe_is_found_by_its_name_or_its_file(tmp_path: Path) -> None:
     assert recipe_file("tiny") == recipe_file("configs/tiny.yaml")
 
 
-def test_a_run_of_another_recipe_is_not_resumed(tiny: RunPaths) -> None:
-    console = Console(record=True, width=200)
-    wanted = Wanted("tiny", data=tiny.data, work=tiny.work, store=tiny.store, resume=True, tracking=False)
-    assert carry_out(wanted, console) == 2
-    assert "another recipe" in console.export_text()
+@pytest.mark.parametrize("word", ["--resume", "--resume-best"])
+def test_a_run_of_another_recipe_is_not_resumed(tiny: RunPaths, word: str) -> None:
+    from services.cli import make_app
+
+    call = ["train", "tiny", "--data", str(tiny.data), "--work", str(tiny.work), "--store", str(tiny.store)]
+    done = CliRunner().invoke(make_app(), [*call, word, "--no-tracking"], env={"COLUMNS": "200"})
+    assert done.exit_code == 2
+    assert "another recipe" in done.output
 
 
 def test_mlflow_away_at_the_start_refuses_before_any_work_and_names_the_remedy(

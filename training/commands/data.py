@@ -44,6 +44,7 @@ def manifest(
     out: Annotated[Path, typer.Option(help="The Parquet file to write.")] = Path("manifest.parquet"),
     keep: Annotated[Path | None, STORE] = None,
     decode: Annotated[bool, typer.Option(help="Decode every film, and leave out what can't be.")] = True,
+    split: Annotated[str | None, typer.Option(help="Only the films of this split.", show_default=False)] = None,
 ) -> None:
     """Read every source of a recipe into one Parquet file: a row per film, a column per finding.
 
@@ -54,12 +55,22 @@ def manifest(
     hilum data manifest default --data ../shared/data --out films.parquet
 
     hilum data manifest configs/chexpert.yaml --data /data --no-decode
+
+    hilum data manifest default --split validation --out validation.parquet
     """
+    from dataclasses import replace
+
+    from training.data import BadData
     from training.data.parquet import write_manifest
+    from training.data.split import SPLITS, split_films
 
     with _refused():
         chosen = _recipe(recipe)
         made = _manifest(chosen, _folder(data), keep, decode)
+        if split is not None:
+            if split not in SPLITS:
+                raise BadData(f"there is no split '{split}'; one of {', '.join(SPLITS)}")
+            made = replace(made, films=tuple(split_films(made.films, chosen.split)[split]))
         write_manifest(made, out, _folder(data))
         _say_notes(made)
         typer.echo(f"{out}: {len(made.films)} films, {len(made.findings)} findings, data version {made.digest}")

@@ -16,6 +16,7 @@ RELEASE = typer.Option(help="Folder to write the release to; default: release in
 KEYS = typer.Option(help="Also write the public key to this list of trusted keys.", show_default=False)
 STORE = typer.Option(help="Folder for decoded frames, shared by runs.", show_default=False)
 RESUME = typer.Option("--resume", help="Go on where a broken-off run of this recipe stands.")
+BEST = typer.Option("--resume-best", help="The same from the checkpoint with the best validation AUROC so far.")
 OFFLINE = typer.Option("--offline", help="Record the run on disk; `hilum runs sync` sends it to MLflow later.")
 NO_TRACKING = typer.Option("--no-tracking", help="No MLflow at all.")
 PROFILE = typer.Option("--profile", help="Write a torch profiler trace of some steps.")
@@ -38,6 +39,7 @@ def train(
     trusted_keys: Annotated[Path | None, KEYS] = None,
     store: Annotated[Path | None, STORE] = None,
     resume: Annotated[bool, RESUME] = False,
+    resume_best: Annotated[bool, BEST] = False,
     offline: Annotated[bool, OFFLINE] = False,
     no_tracking: Annotated[bool, NO_TRACKING] = False,
     profile: Annotated[bool, PROFILE] = False,
@@ -65,7 +67,7 @@ def train(
         release=release,
         trusted_keys=trusted_keys,
         store=store,
-        resume=resume,
+        resume="best" if resume_best else "last" if resume else "no",
         offline=offline,
         tracking=not no_tracking,
         profile=profile,

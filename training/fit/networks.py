@@ -138,6 +138,8 @@ def train_networks(
     try:
         work_folder.mkdir(parents=True, exist_ok=True)
         _clear(work_folder, everything=chosen == "no")
+        if chosen != "no" and all(network_file(work_folder, m).exists() for m in range(recipe.network.members)):
+            return finished_networks(work_folder, recipe, data.findings)
         task = Task(
             data=mapped(data, work_folder / "training-frames.npy"),
             validation=None if validation is None else mapped(validation, work_folder / "validation-frames.npy"),

@@ -36,21 +36,18 @@ def card_of(release: Release) -> str:
 
 
 def _figures(release: Release) -> dict[str, str]:
-    """`hilum.auroc.<population>` of every part of the evaluation report that has a mean AUROC."""
+    """`hilum.auroc.<population>` of every population of the evaluation report that has a mean AUROC.
+
+    Older reports (release 1.0) have their populations at the top.
+    """
     try:
         report: Any = json.loads(release.read(release.manifest.evaluation))
     except ValueError as error:
         raise BadRelease(f"{release.manifest.evaluation} is not JSON: {error}") from error
+    populations = report.get("populations", report) if isinstance(report, dict) else {}
     found: dict[str, str] = {}
-    _collect(report, (), found)
+    for name, part in populations.items():
+        mean = part.get("mean_auroc") if isinstance(part, dict) else None
+        if isinstance(mean, dict) and {"value", "low", "high"} <= set(mean):
+            found[f"hilum.auroc.{name}"] = f"{mean['value']:.4f} ({mean['low']:.4f} to {mean['high']:.4f})"
     return found
-
-
-def _collect(part: Any, path: tuple[str, ...], found: dict[str, str]) -> None:
-    if not isinstance(part, dict) or path[-1:] == ("subgroups",):
-        return
-    mean = part.get("mean_auroc")
-    if isinstance(mean, dict) and {"value", "low", "high"} <= set(mean) and path:
-        found[f"hilum.auroc.{'.'.join(path)}"] = f"{mean['value']:.4f} ({mean['low']:.4f} to {mean['high']:.4f})"
-    for name, inner in part.items():
-        _collect(inner, (*path, str(name)), found)

@@ -63,3 +63,14 @@ def test_data_that_can_not_be_trained_on_ends_with_one_plain_line(typed: list[st
     assert "Traceback" not in said
     code, said = _run("check", "no-such-recipe", *typed[1:])
     assert (code, "Bad recipe" in said) == (2, True)
+
+
+def test_a_manifest_of_one_split_holds_its_films_alone(typed: list[str], tmp_path: Path) -> None:
+    counts = {}
+    for split in ("train", "calibration", "validation", "locked"):
+        code, said = _run("manifest", *typed, "--split", split, "--out", str(tmp_path / f"{split}.parquet"))
+        assert code == 0, said
+        counts[split] = {film.patient for film in read_manifest(tmp_path / f"{split}.parquet", tmp_path).films}
+    assert sum(map(len, counts.values())) == len(set().union(*counts.values())) == 24
+    code, said = _run("manifest", *typed, "--split", "test")
+    assert (code, "there is no split 'test'" in said) == (2, True), said

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from hilum.findings import dataset_labels
+from bench.chexpert_layout import FACTS
+from hilum.findings import dataset_labels, exact_finding
+from hilum.release.signing import new_key
 from tests.training.data.made import data, grey, write_csv
-from tests.training.films import CHEXPERT_FACTS, SHARED, chexpert_data
+from tests.training.films import SHARED, chexpert_data
+from tests.training.release.made import ORIGIN
 from training.config import CONFIGS, Source, read_recipe
 from training.data import BadData, Film, findings_of, label_matrix, read_sources, target_matrix
 from training.data.prepare import prepare
+from training.fit.loop import fit
+from training.fit.sets import TrainingSet
+from training.network.film_net import Ensemble
+from training.progress import summary
+from training.release.bundle import Part, build
 
 LABELS = dataset_labels("chexpert")
-HEADER = (*CHEXPERT_FACTS, *LABELS)
+HEADER = (*FACTS, *LABELS)
 RECIPE = data(Source(kind="chexpert", path="CheXpert-v1.0-small"), findings="chexpert")
 needs_films = pytest.mark.skipif(not SHARED.exists(), reason="the shared films are not here")
 
 
 def _one(folder: Path, path: str, side: str = "Frontal", **labels: str) -> Path:
-    facts = dict(zip(CHEXPERT_FACTS, (f"CheXpert-v1.0-small/{path}", "Female", "68", side, "AP"), strict=True))
+    facts = dict(zip(FACTS, (f"CheXpert-v1.0-small/{path}", "Female", "68", side, "AP"), strict=True))
     grey(folder / "CheXpert-v1.0-small" / path)
     cells = {**facts, **{name.replace("_", " "): text for name, text in labels.items()}}
     row = [cells.get(name, "") for name in HEADER]
@@ -107,3 +117,23 @@ def test_a_small_chexpert_made_of_real_films_is_read_split_and_decoded(tmp_path:
     targets = target_matrix(manifest.films, recipe.data.model_copy(update={"uncertain": "ones"}), manifest.findings)
     assert (targets == 1).sum() == raw.count(1) + raw.count(-1)
     assert sum(map(len, (part.frames for part in prepared.parts.values()))) == len(manifest.films)
+
+
+@needs_films
+def test_a_network_trained_on_chexperts_layout_becomes_a_release_with_its_findings_in_its_order(tmp_path: Path) -> None:
+    folder = chexpert_data(tmp_path, films=120)
+    recipe = read_recipe(CONFIGS / "chexpert-tiny.yaml").changed(
+        data__minimum_positives=0, data__minimum_negatives=1, evaluation__bootstrap_draws=10
+    )
+    prepared = prepare(recipe, folder, tmp_path / "store")
+    findings, train = prepared.manifest.findings, prepared.parts["train"]
+    network = fit(TrainingSet.of(train.films, train.frames, recipe, findings), recipe)
+    parts = {name: Part(part.films, np.asarray(part.frames)) for name, part in prepared.parts.items()}
+    ensemble = Ensemble([network], recipe.size, recipe.data.input_size)
+    release = build(recipe, ensemble, findings, parts, ORIGIN, new_key(), tmp_path / "release")
+    exact = [exact_finding("chexpert", label) for label in LABELS]
+    assert release.findings == findings == tuple(name for name in exact if name is not None and name != "No Finding")
+    report = json.loads((release.folder / "evaluation.json").read_text(encoding="utf-8"))
+    assert set(report["populations"]) == {"chexpert"}
+    assert summary(release).row_count == len(report["populations"]["chexpert"]["findings"]) > 0
+    assert "a blank counts as absent" in (release.folder / "MODEL_CARD.md").read_text(encoding="utf-8")

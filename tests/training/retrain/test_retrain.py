@@ -21,6 +21,13 @@ from training.registry import versions
 from training.tracking.place import Place, client
 
 
+@pytest.fixture(autouse=True)
+def own_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No ledger is named, so that a retraining takes its data folder's; what it sets is taken back."""
+    monkeypatch.setenv("HILUM_LOCKED_USES", "")
+    monkeypatch.delenv("HILUM_LOCKED_USES")
+
+
 @pytest.fixture
 def base(tmp_path: Path) -> Release:
     return make_tiny_release(tmp_path / "base", findings=nih_findings())
@@ -30,7 +37,6 @@ def retrain(where: Place, tmp_path: Path, base: Release, recipe: Path, reads: st
     environment = {
         "HILUM_MLFLOW": where.uri,
         "HILUM_DATA": str(tmp_path / "data"),
-        "HILUM_LOCKED_USES": str(tmp_path / "uses.jsonl"),
         "COLUMNS": "200",
     }
     arguments = ["retrain", str(recipe), "--feedback", reads, "--base-release", str(base.folder), "--keys", ""]
@@ -57,9 +63,10 @@ def some_reads(tmp_path: Path, count: int, when: datetime) -> str:
 def test_a_retraining_that_cannot_be_shown_to_be_as_good_registers_nothing(
     local: Place, base: Release, tmp_path: Path
 ) -> None:
-    data = small_data(tmp_path / "films-of-the-base")
+    data = small_data(tmp_path / "films-of-the-base", films=160)
     recipe = tmp_path / "recipe.yaml"
-    recipe.write_text(yaml.safe_dump(tiny_recipe(data).model_dump(mode="json")), encoding="utf-8")
+    one_network = tiny_recipe(data).changed(network__members=1)
+    recipe.write_text(yaml.safe_dump(one_network.model_dump(mode="json")), encoding="utf-8")
     (tmp_path / "films").mkdir()
     pictures = sorted((data / "nih128" / "images").iterdir())[:12]
     for number, picture in enumerate(pictures):
@@ -80,7 +87,7 @@ def test_a_retraining_that_cannot_be_shown_to_be_as_good_registers_nothing(
     assert run.info.status == "FINISHED"
     assert run.data.tags["hilum.base"] == base.digest
     assert run.data.tags["hilum.verdict"] in ("inconclusive", "fail")
-    assert [use.command for use in uses(tmp_path / "uses.jsonl")].count("hilum retrain") == 2
+    assert [use.command for use in uses(tmp_path / "data" / "locked-uses.jsonl")].count("hilum retrain") == 2
 
 
 def test_too_few_new_reads_end_before_any_training(local: Place, base: Release, tmp_path: Path) -> None:
