@@ -58,6 +58,10 @@ class ShadowWorker:
                     await self._put_off(uid, "nothing to compare")
             return 0.0
         except Unavailable as error:
+            if uid is not None and self.canary.model is not None and self.canary.model.release != self._kept:
+                # Canary moved on to another release in this very moment: the study is that one's first.
+                self.canary.offer(uid)
+                return 0.0
             if uid is not None:
                 ASKED.labels("unavailable").inc()
                 await self._put_off(uid, error.detail)
