@@ -13,6 +13,7 @@ CODE := hilum services training tests samples bench
 .PHONY: help run test test-infra lint format train train-default bench bench-inference bench-training bench-viewer rivals fuzz lock
 .PHONY: ablations cross-validation retrain-proof backbones
 .PHONY: bench-lead chaos clean images kill-loop overload soak
+.PHONY: secrets
 
 help:  ## Show this list
 	@echo "Hilum ranks chest radiographs by urgency. Start with: make run"
@@ -90,6 +91,9 @@ overload: $(VENV)/.test  ## Offer inference twice its capacity: goodput and late
 
 kill-loop: $(VENV)/.test  ## Kill the running process 200 times and compare what was acknowledged with what is there
 	HILUM_KILLS=200 HILUM_DICOM_KILLS=100 $(BIN)/python -m pytest tests/e2e/test_kill_loop.py tests/e2e/test_dicom_kill_loop.py -s
+
+secrets:  ## Make every Secret that the charts name, where it is not there yet (KUBECONFIG says where)
+	k8s/secrets.sh
 
 images:  ## Build the images with buildah or docker; PUSH=registry/prefix pushes them by digest
 	k8s/images.sh

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# make secrets: make every Secret that the charts name, where it is not there yet, with random values.
+#
+# Nothing is printed, nothing is written to disk, and what is there is never changed. To rotate the database password of an
+# environment: delete its two entries as docs/platform-engineer.md says, and run this again.
+set -euo pipefail
+platform=${PLATFORM_NAMESPACE:-platform}
+environments=${ENVIRONMENTS:-production staging canary}
+kubectl=${KUBECTL:-kubectl}
+
+random() { head -c 24 /dev/urandom | base64 | tr '+/' 'ab' | tr -d '='; }
+there() { $kubectl -n "$1" get secret "$2" >/dev/null 2>&1; }
+value() { $kubectl -n "$1" get secret "$2" -o "go-template={{index .data \"$3\" | base64decode}}"; }
+make_secret() { # namespace, name, key=value...: by stdin, so that no value stands in a process list
+  local namespace=$1 name=$2; shift 2
+  { printf 'apiVersion: v1\nkind: Secret\nmetadata:\n  name: %s\n  namespace: %s\n  annotations:\n' "$name" "$namespace"
+    printf '    argocd.argoproj.io/sync-options: Prune=false,Delete=false\nstringData:\n'
+    for pair in "$@"; do printf '  %s: "%s"\n' "${pair%%=*}" "${pair#*=}"; done; } | $kubectl create -f - >/dev/null
+  echo "made $namespace/$name"
+}
+
+$kubectl get namespace "$platform" >/dev/null || { echo "first: kubectl apply -k k8s/bootstrap" >&2; exit 1; }
+there "$platform" postgresql || make_secret "$platform" postgresql "password=$(random)" \
+  "hilum_production-password=$(random)" "hilum_staging-password=$(random)"
+there "$platform" minio || make_secret "$platform" minio "AWS_ACCESS_KEY_ID=hilum" "AWS_SECRET_ACCESS_KEY=$(random)"
+
+for environment in $environments; do
+  namespace=hilum-$environment
+  there "$namespace" hilum-s3 || make_secret "$namespace" hilum-s3 \
+    "AWS_ACCESS_KEY_ID=$(value "$platform" minio AWS_ACCESS_KEY_ID)" \
+    "AWS_SECRET_ACCESS_KEY=$(value "$platform" minio AWS_SECRET_ACCESS_KEY)"
+  [ "$environment" != canary ] || continue # inference alone: no database
+  name=hilum_$environment
+  if ! there "$namespace" hilum-database; then
+    url=postgresql+psycopg://$name:$(value "$platform" postgresql "$name-password")@postgresql.$platform.svc:5432/$name
+    make_secret "$namespace" hilum-database "web-url=$url" "feedback-url=$url"
+  fi
+  there "$namespace" hilum-users || echo "missing $namespace/hilum-users: hilum users add NAME --file users.toml, then" \
+    "kubectl -n $namespace create secret generic hilum-users --from-file=users.toml"
+  there "$namespace" hilum-tls || echo "missing $namespace/hilum-tls: kubectl -n $namespace create secret tls hilum-tls" \
+    "--cert=FILE --key=FILE, or let cert-manager make it (ingress.clusterIssuer)"
+done
