@@ -1,0 +1,115 @@
+"""What the steps need of the cluster: kubectl, waiting, and a client of the reading room through the ingress."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def sh(*command: str, check: bool = True, text: str | None = None, **environment: str) -> str:
+    """Run, and give what it printed; a failure says its last words."""
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, input=text, env={**os.environ, **environment}
+    )
+    if check and done.returncode:
+        raise AssertionError(f"{' '.join(command)[:200]}: {(done.stdout + done.stderr)[-2000:]}")
+    return done.stdout
+
+
+def kubectl(*arguments: str, **more: Any) -> str:
+    """kubectl with the environment's KUBECONFIG."""
+    return sh("kubectl", *arguments, **more)
+
+
+def get(namespace: str, *what: str) -> dict[str, Any]:
+    """An object, or an empty one where it isn't there."""
+    text = kubectl("-n", namespace, "get", *what, "-o", "json", "--ignore-not-found", check=False)
+    return json.loads(text) if text else {}
+
+
+def wait_until(what: str, ready: Callable[[], bool], seconds: float) -> float:
+    """Wait, and give how long it took; fails after `seconds`."""
+    began = time.monotonic()
+    while not ready():
+        assert time.monotonic() - began < seconds, f"{what}: not after {seconds:.0f} s"
+        time.sleep(1.0)
+    return time.monotonic() - began
+
+
+def application(name: str) -> tuple[str, str]:
+    """How an Application stands: (Synced, Healthy) in the good case."""
+    status = get("argocd", "application", name).get("status", {})
+    return status.get("sync", {}).get("status", "?"), status.get("health", {}).get("status", "?")
+
+
+def refresh(*names: str) -> None:
+    """Ask ArgoCD to look at Git now."""
+    for name in names:
+        kubectl("-n", "argocd", "annotate", "application", name, "argocd.argoproj.io/refresh=normal", "--overwrite")
+
+
+def room(host: str, address: str) -> httpx.Client:
+    """A client of the reading room at `address` under the name `host`; the test's certificate is self-signed."""
+    transport = httpx.HTTPTransport(verify=False, retries=2)
+
+    def named(request: httpx.Request) -> None:
+        request.extensions["sni_hostname"] = host
+
+    # A browser says where a change comes from; this client does what a browser does.
+    headers = {"Host": host, "Origin": f"https://{host}"}
+    return httpx.Client(
+        base_url=address, headers=headers, transport=transport, event_hooks={"request": [named]}, timeout=30
+    )
+
+
+def sign_in(client: httpx.Client, name: str, password: str) -> None:
+    """A session in the client's cookies, which are sent by hand: its address is not its name."""
+    answer = client.post("/login", data={"name": name, "password": password})
+    assert answer.status_code == 303, f"sign-in: {answer.status_code} {answer.text[:200]}"
+    cookie = answer.headers["set-cookie"].split(";")[0]
+    client.cookies.clear()
+    client.headers["Cookie"] = cookie
+
+
+@dataclass
+class Load:
+    """Somebody who asks all the time while something is changed; every answer but a good one is kept."""
+
+    ask: Callable[[], httpx.Response]
+    pause_seconds: float
+    asked: int = 0
+    failures: list[str] = field(default_factory=list)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self.asked += 1
+            try:
+                answer = self.ask()
+                if answer.status_code >= 400:
+                    self.failures.append(f"{answer.status_code} {answer.text[:150]}")
+            except httpx.HTTPError as error:
+                self.failures.append(f"{type(error).__name__}: {error}")
+            self._stop.wait(self.pause_seconds)
+
+    def __enter__(self) -> Load:
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        assert self._thread is not None
+        self._thread.join(60)
