@@ -13,7 +13,7 @@ CODE := hilum services training tests samples bench
 .PHONY: help run test test-infra lint format train train-default bench bench-inference bench-training bench-viewer rivals fuzz lock
 .PHONY: ablations cross-validation retrain-proof backbones
 .PHONY: bench-lead chaos clean images kill-loop overload soak
-.PHONY: secrets
+.PHONY: secrets publish e2e e2e-local
 
 help:  ## Show this list
 	@echo "Hilum ranks chest radiographs by urgency. Start with: make run"
@@ -94,6 +94,17 @@ kill-loop: $(VENV)/.test  ## Kill the running process 200 times and compare what
 
 secrets:  ## Make every Secret that the charts name, where it is not there yet (KUBECONFIG says where)
 	k8s/secrets.sh
+
+publish:  ## Write the pushed images' digests into an environment's bundle: make publish ENV=staging
+	@python3 k8s/publish.py $(ENV)
+
+e2e: $(VENV)/.serve  ## Prove the whole application on the cluster of KUBECONFIG, from commits alone (docs/platform-engineer.md)
+	$(BIN)/python -m tests.e2e.cluster
+
+e2e-local: $(VENV)/.serve  ## Bring up the cluster of ../shared, then make e2e there (root, Debian 12)
+	../shared/cluster/cluster up --with storage,servicelb,traefik,rollouts,registry,git,argocd,minio,metrics
+	../shared/cluster/cluster image build ../shared/cluster/images/postgres --tag docker.io/library/postgres:15
+	eval "$$(../shared/cluster/cluster env)" && $(BIN)/python -m tests.e2e.cluster
 
 images:  ## Build the images with buildah or docker; PUSH=registry/prefix pushes them by digest
 	k8s/images.sh
