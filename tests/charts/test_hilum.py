@@ -140,6 +140,9 @@ def test_migrations_are_part_of_the_sync_and_have_a_job_for_each_image() -> None
     made = objects("hilum", PRODUCTION)
     job = named(made, "Job", "migrate-web-aaaaaaaaaa")
     assert job["metadata"]["annotations"]["argocd.argoproj.io/hook"] == "Sync"
+    for kind, name in (("ServiceAccount", "web"), ("NetworkPolicy", "storage"), ("NetworkPolicy", "names")):
+        wave = named(made, kind, name)["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"]
+        assert int(wave) < int(job["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"]), f"{kind} {name}"
     assert not [d for d in made if "PreSync" in json.dumps(d["metadata"].get("annotations", {}))]
 
 
