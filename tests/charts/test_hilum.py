@@ -155,7 +155,7 @@ def test_migrations_are_part_of_the_sync_and_have_a_job_for_each_image() -> None
         ({"web__settings__NOT_OURS": "1"}, "NOT_OURS"),
         ({"bundle__release__digest": "latest"}, "/bundle/release/digest"),
         ({"inference__gpu__resource": "gpu"}, "/inference/gpu/resource"),
-        ({"releaseStore__trustedKeys": ""}, "/releaseStore/trustedKeys"),
+        ({"releaseStore__trustedKeys": "nonsense"}, "/releaseStore/trustedKeys"),
         ({"promoter__enabled": "true"}, "/promoter/enabled"),
         ({"bundle__release__digest": ""}, "bundle.release.digest is empty"),
     ],

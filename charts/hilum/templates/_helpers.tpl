@@ -103,3 +103,8 @@ prometheus.io/path: /metrics
 - name: AWS_SECRET_ACCESS_KEY
   valueFrom: {secretKeyRef: {name: {{ . }}, key: AWS_SECRET_ACCESS_KEY}}
 {{- end }}
+
+{{/* The keys whose releases are trusted; never none. */}}
+{{- define "hilum.trustedKeys" -}}
+{{ .Values.releaseStore.trustedKeys | default (.Files.Get "files/trusted-keys.txt") | required "releaseStore.trustedKeys is empty: whose releases are trusted?" }}
+{{- end }}

@@ -54,7 +54,9 @@ def application(name: str) -> tuple[str, str]:
 
 
 def refresh(*names: str) -> None:
-    """Ask ArgoCD to look at Git now."""
+    """Ask ArgoCD to look at Git now, the ApplicationSet first: it makes values of files."""
+    asked = "argocd.argoproj.io/application-set-refresh=true"
+    kubectl("-n", "argocd", "annotate", "applicationset", "environments", asked, "--overwrite")
     for name in names:
         kubectl("-n", "argocd", "annotate", "application", name, "argocd.argoproj.io/refresh=normal", "--overwrite")
 

@@ -7,7 +7,7 @@ metadata:
     {{- include "hilum.labels" $ctx | nindent 4 }}
   annotations:
     {{- include "hilum.scrape" (dict "port" 8000) | nindent 4 }}
-    checksum/trusted-keys: {{ .Values.releaseStore.trustedKeys | sha256sum }}
+    checksum/trusted-keys: {{ include "hilum.trustedKeys" . | sha256sum }}
 spec:
   {{- include "hilum.pod" $ctx | nindent 2 }}
   terminationGracePeriodSeconds: 60
