@@ -18,7 +18,7 @@ CODE := hilum services training tests samples bench
 help:  ## Show this list
 	@echo "Hilum ranks chest radiographs by urgency. Start with: make run"
 	@echo
-	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | awk -F':.*  ## ' '{printf "  make %-15s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*  ## ' $(MAKEFILE_LIST) | awk -F':.*  ## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 	@echo
 	@echo "Settings: HILUM_PORT (8080), HILUM_DATA (./data), HILUM_TRAINING_DATA (../shared/data); all of them: docs/settings.md"
 
