@@ -211,7 +211,7 @@ def test_a_blind_studys_answer_leaves_after_its_read(orthanc: Orthanc, tmp_path:
         wait_for(lambda: waiting(here.room) == 1)
 
 
-def test_a_refused_result_stays_and_is_said(tmp_path: Path, tiny_release: Path) -> None:
+def test_a_refused_result_stays_and_is_said(tmp_path: Path, tiny_release: Path, database_url: str) -> None:
     archive = AE("ARCHIVE")
     archive.add_supported_context(ComprehensiveSRStorage)
     server = archive.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, lambda _: 0xC123)])
@@ -219,7 +219,8 @@ def test_a_refused_result_stays_and_is_said(tmp_path: Path, tiny_release: Path) 
     study = generate_uid()
     try:
         to = f"dicom://ARCHIVE@127.0.0.1:{server.server_address[1]}"
-        with open_room(tmp_path, tiny_release, results_to=to, results_heat=False, **QUICK) as room:
+        settings = {"results_to": to, "results_heat": False, "database_url": database_url, **QUICK}
+        with open_room(tmp_path, tiny_release, **settings) as room:
             room.sent(film(study, 0))
             room.settled(study)
             wait_for(lambda: "results: 1" in " ".join(room.client.get("/readyz").json()["warnings"]))
