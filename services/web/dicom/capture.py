@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from services.web.dicom.facts import MANUFACTURER, SECONDARY_CAPTURE
+from services.web.dicom.facts import HEAT_SERIES, MANUFACTURER, SECONDARY_CAPTURE
 from services.web.dicom.report import device_uid
 from services.web.names import derived_uid
 
@@ -49,7 +49,7 @@ def make_capture(
     capture.SOPClassUID, capture.SOPInstanceUID = SECONDARY_CAPTURE, uid
     capture.SeriesInstanceUID = derived_uid("heat-series", str(source.StudyInstanceUID))
     capture.SeriesNumber, capture.InstanceNumber = SERIES_NUMBER, version
-    capture.SeriesDescription = "Hilum: heat map, influence, not location"
+    capture.SeriesDescription = f"{HEAT_SERIES}, influence, not location"
     capture.Modality, capture.ConversionType, capture.ImageType = "OT", "WSD", ["DERIVED", "SECONDARY"]
     capture.DerivationDescription = f"Heat map of {finding} over the film: influence on the score, not location"
     capture.Manufacturer, capture.ManufacturerModelName = MANUFACTURER, release["name"][:64]

@@ -26,6 +26,7 @@ _UIDS = {name: int(tag_for_keyword(name) or 0)
 _WANTED = frozenset(_TAGS.values()) | frozenset(_UIDS.values())
 # Who makes Hilum's own results: a heat map that an archive sends back must not be taken for a film.
 MANUFACTURER = "Hilum"
+HEAT_SERIES = "Hilum: heat map"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 REPORTS, PRESENTATIONS = "1.2.840.10008.5.1.4.1.1.88.", "1.2.840.10008.5.1.4.1.1.11."
 
@@ -90,6 +91,8 @@ def read_facts(data: bytes) -> InstanceFacts | None:
 
 
 def _document(sop_class: str, attributes: dict[str, str]) -> str | None:
-    if sop_class == SECONDARY_CAPTURE and attributes.get("Manufacturer") == MANUFACTURER:
+    ours = attributes.get("Manufacturer") == MANUFACTURER
+    # Both, so that no film is hidden by one odd text in its header.
+    if sop_class == SECONDARY_CAPTURE and ours and attributes.get("SeriesDescription", "").startswith(HEAT_SERIES):
         return "a result of Hilum"
     return is_document(sop_class, attributes.get("Modality", "").upper())

@@ -120,9 +120,13 @@ def test_presentation_states_and_reports_are_kept_and_listed_nowhere(
 
 
 def test_a_heat_map_of_hilum_that_comes_back_is_not_taken_for_a_film(listener: Listening) -> None:
-    body = dicom(SOPClassUID="1.2.840.10008.5.1.4.1.1.7", Manufacturer="Hilum", StudyInstanceUID=STUDY)
+    named = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7", "Manufacturer": "Hilum", "StudyInstanceUID": STUDY}
+    body = dicom(**named, SeriesDescription="Hilum: heat map, influence, not location")
     assert listener.store(body)[0].Status == 0
     assert listener.room.listed(status="all") == []
+    # A maker's name alone hides no film.
+    assert listener.store(dicom(**named))[0].Status == 0
+    assert listener.room.study(STUDY)["film_count"] == 1
 
 
 def test_a_withdrawal_counts_on_each_database(any_room: Room) -> None:
