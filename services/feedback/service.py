@@ -12,10 +12,13 @@ from hilum.storage import DatabaseUnavailable, check, make_engine, upgrade
 from services.feedback.agreement import COLLECTOR
 from services.feedback.gauges import GAUGES
 from services.feedback.ledger import Ledger
+from services.feedback.tally import Slice, Tally
 
 SERVICE = "feedback"
 MIGRATIONS = Path(__file__).parent / "migrations"
 PREPARE_WAIT_SECONDS = 5
+# One per site or reader that is asked about; the one that waited longest goes.
+KEPT_TALLIES = 32
 
 
 class Feedback:
@@ -26,12 +29,26 @@ class Feedback:
         self._ledger = Ledger(self._engine)
         self._lock = threading.Lock()
         self._prepared = False
+        self._tallies: dict[Slice, Tally] = {}
 
     def ledger(self) -> Ledger:
         """The ledger, its table made. Raises DatabaseUnavailable."""
         if not self._prepared:
             self._prepare()
         return self._ledger
+
+    def tally(self, part: Slice) -> Tally:
+        """Counts of a slice, caught up; a slice without times is kept and goes on where it was. DatabaseUnavailable."""
+        ledger = self.ledger()
+        kept = self._tallies.get(part)
+        if kept is None:
+            kept = Tally(ledger, part)
+            if part.since is None and part.until is None:
+                while len(self._tallies) >= KEPT_TALLIES:
+                    self._tallies.pop(next(iter(self._tallies)), None)
+                self._tallies[part] = kept
+        kept.catch_up()
+        return kept
 
     def reasons(self) -> list[str]:
         """Why no read can be kept now; empty: it can."""

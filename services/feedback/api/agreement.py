@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from services.feedback.service import LedgerDep
-from services.feedback.tally import Slice, Tally
+from services.feedback.service import FeedbackDep
+from services.feedback.tally import Slice
 
 router = APIRouter(prefix="/v1", tags=["agreement"])
 
@@ -51,7 +51,7 @@ class AgreementPage(BaseModel):
 
 @router.get("/agreement")
 def agreement(
-    ledger: LedgerDep,
+    feedback: FeedbackDep,
     finding: Annotated[str | None, Query(max_length=128)] = None,
     release: Annotated[str | None, Query(max_length=200, description="A release's digest.")] = None,
     blind: Annotated[bool | None, Query(description="Only blind reads, or only those that saw the answer.")] = None,
@@ -61,10 +61,8 @@ def agreement(
     until: Annotated[AwareDatetime | None, Query(description="Reads received before this time.")] = None,
 ) -> AgreementPage:
     """Blind reads apart from the others: only they measure the release without its own influence on the reader."""
-    tally = Tally(ledger, Slice(since, until, site, reader))
-    tally.catch_up()
     found = []
-    for line in tally.lines():
+    for line in feedback.tally(Slice(since, until, site, reader)).lines():
         if (
             finding not in {None, line.finding}
             or release not in {None, line.release}
