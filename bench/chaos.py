@@ -127,7 +127,7 @@ class Client(threading.Thread):
                 continue
             if answer.is_success:
                 return answer
-            if answer.status_code != 503:
+            if answer.status_code not in {429, 503}:
                 with self.promises.lock:
                     self.promises.odd.append(f"{kind}: {answer.status_code} {answer.text[:300]}")
                 return None
