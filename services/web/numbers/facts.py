@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from hilum.storage import DatabaseUnavailable, writer_lock
 from services.web.context import Web
 from services.web.numbers.tables import AgreementHour, ReadFact
+from services.web.standing import WITHDRAWAL
 from services.web.tables import Answer, Read, Study
 
 log = structlog.get_logger("hilum.web.numbers")
@@ -52,7 +53,8 @@ def not_followed(session: Session, mark: Mark) -> list[tuple[datetime, str]]:
     query = (
         select(Read.read_at, Read.id)
         .outerjoin(ReadFact, ReadFact.read_id == Read.id)
-        .where(ReadFact.read_id.is_(None))
+        # A read that was taken back was made all the same; its withdrawal is no read.
+        .where(ReadFact.read_id.is_(None), Read.kind != WITHDRAWAL)
         .order_by(Read.read_at, Read.id)
         .limit(BATCH)
     )
