@@ -74,9 +74,9 @@ async function goOn(text) {
 }
 
 // After a blind or a second read its counterpart is shown before going on; else the next study follows at once.
-function afterSaving(savedKey = key) {
+function afterSaving() {
   read.dropDraft();
-  remember(uid, savedKey, title, Number(form.dataset.undoSeconds));
+  remember(uid, key, title, Number(form.dataset.undoSeconds));
   const { blind, second, kind } = form.dataset;
   if (blind === "yes") go(`/studies/${uid}?saved=1`, "The read is saved; here is the answer.");
   else if (second === "yes" || kind === "adjudication") go(`/studies/${uid}?saved=1`, "The read is saved; here is the other one.");
@@ -147,7 +147,8 @@ async function passOver() {
 }
 
 document.addEventListener("hilum:sent", (event) => {
-  if (event.detail.uid === uid && form) afterSaving(event.detail.key);
+  // Only this form's own read: another tab's must not sweep away what is being typed here.
+  if (form && event.detail.key === key) afterSaving();
 });
 document.addEventListener("hilum:undo", (event) => {
   if (read && !read.locked && read.undo()) event.preventDefault();
@@ -233,6 +234,9 @@ async function begin() {
   });
   if (rows.length) focusRow(rows[0]);
 }
+
+// "Back" may bring the page as it was left; what is read meanwhile is shown as read.
+addEventListener("pageshow", (event) => event.persisted && location.reload());
 
 if (form) begin();
 else document.getElementById("go-on")?.focus();
