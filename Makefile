@@ -12,7 +12,7 @@ CODE := hilum services training tests samples bench
 
 .PHONY: help run test test-infra lint format train train-default bench bench-inference bench-training bench-viewer rivals fuzz lock
 .PHONY: ablations cross-validation retrain-proof backbones
-.PHONY: bench-lead chaos clean images kill-loop overload soak
+.PHONY: bench-lead bench-worklist chaos clean images kill-loop overload soak
 .PHONY: secrets publish e2e e2e-local
 
 help:  ## Show this list
@@ -88,6 +88,9 @@ soak: $(VENV)/.test  ## Send 20,000 mixed films through inference; its memory ma
 
 overload: $(VENV)/.test  ## Offer inference twice its capacity: goodput and latency against its deadline
 	$(BIN)/python -m bench.overload
+
+bench-worklist: $(VENV)/.test  ## Measure the worklist with a million studies on both databases (about 15 minutes)
+	$(BIN)/python -m bench.worklist
 
 kill-loop: $(VENV)/.test  ## Kill the running process 200 times and compare what was acknowledged with what is there
 	HILUM_KILLS=200 HILUM_DICOM_KILLS=100 $(BIN)/python -m pytest tests/e2e/test_kill_loop.py tests/e2e/test_dicom_kill_loop.py -s

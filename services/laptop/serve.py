@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 import typer
 import uvicorn
@@ -15,6 +16,7 @@ from hilum.telemetry import configure_logging
 from services.laptop.app import create_app
 from services.laptop.lock import FolderInUse, locked
 from services.web.identity.start import refuse_open_network
+from services.web.live import end_streams
 from services.web.settings import WebSettings
 
 GRACE_SECONDS = 3
@@ -26,6 +28,11 @@ class CannotStart(Exception):
 
 class _Server(uvicorn.Server):
     """A server that ends with status 0 when it is asked to stop; uvicorn would raise the signal once more."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End what would never end by itself, then stop as uvicorn does."""
+        end_streams()
+        super().handle_exit(sig, frame)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

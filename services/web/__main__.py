@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import FrameType
 
 import uvicorn
 
@@ -11,9 +12,19 @@ from hilum.settings import from_environment
 from hilum.telemetry import configure_logging
 from services.web.app import create_app
 from services.web.identity.start import refuse_open_network
+from services.web.live import end_streams
 from services.web.settings import WebSettings
 
 DRAIN_SECONDS = 10
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which waits for open connections: the pages' streams, which never end by themselves, are ended first."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End the streams, then stop."""
+        end_streams()
+        super().handle_exit(sig, frame)
 
 
 def main() -> None:
@@ -23,7 +34,7 @@ def main() -> None:
     telemetry_traces.configure(settings.otlp_endpoint, "web")
     if reason := refuse_open_network(settings):
         sys.exit(reason)
-    uvicorn.run(
+    config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
         port=settings.port,
@@ -32,6 +43,7 @@ def main() -> None:
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
+    _Server(config).run()
 
 
 if __name__ == "__main__":

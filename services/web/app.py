@@ -18,7 +18,22 @@ from hilum.security import BodyLimit, SameOrigin, SecurityHeaders
 from hilum.storage import make_engine, open_blobs
 from hilum.telemetry import RequestTelemetry
 from services.web import errors, pages
-from services.web.api import audit, evidence, films, health, informative, mask, numbers, reviews, studies, upload
+from services.web.api import (
+    audit,
+    claims,
+    closing,
+    events,
+    evidence,
+    films,
+    health,
+    informative,
+    mask,
+    numbers,
+    reviews,
+    studies,
+    upload,
+    views,
+)
 from services.web.context import Web
 from services.web.dicom import qido, stow, wado
 from services.web.dicom.server import DicomServer
@@ -94,7 +109,11 @@ def create_app(
     errors.install(app)
     for module in (
         upload,
+        events,
         studies,
+        claims,
+        closing,
+        views,
         informative,
         reviews,
         films,

@@ -19,6 +19,7 @@ from hilum.clients.inference import InferenceClient
 from hilum.storage import Blobs, DatabaseUnavailable, plain_errors, reading, session_factory
 from hilum.triage import TriagePolicy
 from services.web.identity.person import current
+from services.web.live import Hub
 from services.web.settings import WebSettings
 from services.web.shadow.canary import Canary
 from services.web.signal import Signal
@@ -38,7 +39,7 @@ class Web:
 
     Uploads run in threads of their own (`ingesters`), and decode in `decoders`: however many come, pages are answered.
     `canary` is canary's inference, None where none is configured. `films_waiting` and `reads_waiting` wake the workers
-    of this process. `prepared` is set once the tables are there.
+    of this process; `hub` tells its open pages. `prepared` is set once the tables are there.
     """
 
     settings: WebSettings
@@ -53,6 +54,7 @@ class Web:
     films_waiting: Signal = field(default_factory=Signal)
     reads_waiting: Signal = field(default_factory=Signal)
     results_waiting: Signal = field(default_factory=Signal)
+    hub: Hub = field(default_factory=Hub)
 
     @property
     def reader(self) -> str:

@@ -9,6 +9,11 @@ from hilum.problems import Problem
 from hilum.storage import BlobsUnavailable, DatabaseUnavailable
 
 
+def no_such_study() -> Problem:
+    """The answer for a study that is not here."""
+    return Problem(404, "no-such-study", "There is no such study here.")
+
+
 async def _database(_: Request, error: Exception) -> JSONResponse:
     return Problem(503, "database-unavailable", f"Nothing was kept: {error}.", headers={"Retry-After": "5"}).response()
 

@@ -45,7 +45,7 @@ def list_by_finding(
     limit = min(max(limit, 1), MAX_LIMIT)
     found = [(row[0], bool(row[1]), row[2]) for row in session.execute(query.limit(limit + 1))]
     page = found[:limit]
-    rows = study_rows(session, [(study, hidden) for study, hidden, _ in page])
+    rows = study_rows(session, [(study, hidden) for study, hidden, _ in page], reader=reader)
     findings = [
         None if hidden else next((f for f in answer_view(answer).findings if f.name == name), None)
         for _, hidden, answer in page

@@ -22,6 +22,8 @@ READS_KEPT = Counter("hilum_reads_kept_total", "Reads committed.", ["blind"])
 READS_WITHDRAWN = Counter("hilum_reads_withdrawn_total", "Reads that their readers took back.")
 REVIEWS = Gauge("hilum_reviews", "Studies that two people read, by state.", ["state"])
 UNREAD = Gauge("hilum_studies_unread", "Studies not read yet, by band.", ["band"])
+ESCALATED = Gauge("hilum_studies_escalated", "Unread studies that too many readers skipped.")
+ESCALATIONS = Counter("hilum_escalations_total", "Studies escalated because too many readers skipped them.")
 OVERDUE = Gauge("hilum_worklist_overdue_seconds", "How long the longest overdue unread study is overdue; 0: none is.")
 FILMS_WAITING = Gauge("hilum_films_waiting", "Films that wait for their score.")
 OUTBOX_WAITING = Gauge("hilum_outbox_waiting", "Reads that feedback has not taken yet.")
@@ -37,7 +39,7 @@ for _kind in ("not-an-image", "damaged-film", "conflicting-film"):
 
 def forget_gauges() -> None:
     """The rows can't be read: an old number would be a lie, and an alert must not be fed by it."""
-    for gauge in (*(UNREAD.labels(band) for band in get_args(Band)), OVERDUE, FILMS_WAITING, OUTBOX_WAITING):
+    for gauge in (*(UNREAD.labels(band) for band in get_args(Band)), ESCALATED, OVERDUE, FILMS_WAITING, OUTBOX_WAITING):
         gauge.set(math.nan)
     OUTBOX_REFUSED.set(math.nan)
     dicom.forget()
@@ -53,6 +55,8 @@ def refresh_gauges(session: Session, now: datetime) -> None:
     ).all())  # fmt: skip
     for band in get_args(Band):
         UNREAD.labels(band).set(per_band.get(band, 0))
+    escalated = select(func.count()).where(*unread, Study.escalated_at.is_not(None))
+    ESCALATED.set(session.scalar(escalated) or 0)
     # A reopened study is overdue since its late film at the earliest.
     due = case((Study.reopened_at > Study.due_at, Study.reopened_at), else_=Study.due_at)
     earliest = session.scalar(select(func.min(due)).where(*unread))

@@ -79,7 +79,7 @@ def apply(
                 _keep_instance(session, candidate, now)
                 _complete(study, candidate)
             session.flush()
-            if study.last_read_at is not None and study.status == "read":
+            if study.status == "read":
                 study.reopened_at = now
             refresh(session, study, settings.policy)
             # A rejection note may have come before its film.

@@ -8,6 +8,10 @@ from pydantic import Field, model_validator
 
 from hilum.triage import TriagePolicy
 from services.web.identity.settings import IdentitySettings
+from services.web.skip_policy import SkipPolicy
+
+# No study is due later after its arrival, whatever a site sets: a search by date of arrival relies on it.
+LONGEST_WAIT = timedelta(days=31)
 
 
 class WebSettings(IdentitySettings):
@@ -68,7 +72,20 @@ class WebSettings(IdentitySettings):
     )
     wait_critical_minutes: float = Field(default=15.0, gt=0, description="Target wait of a critical study.")
     wait_urgent_minutes: float = Field(default=240.0, gt=0, description="Target wait of an urgent study.")
-    wait_routine_minutes: float = Field(default=1440.0, gt=0, description="Target wait of a routine study.")
+    wait_routine_minutes: float = Field(
+        default=1440.0, gt=0, le=LONGEST_WAIT / timedelta(minutes=1), description="Target wait of a routine study."
+    )
+    claim_seconds: float = Field(
+        default=600.0, ge=5, le=86400, description="How long a claim on a study lasts unless it is renewed."
+    )
+    skip_readers: int = Field(default=3, gt=0, description="A study that so many readers skipped is escalated.")
+    skip_times: int = Field(default=5, gt=0, description="A study that was skipped so often is escalated.")
+    list_poll_seconds: float = Field(
+        default=1.0, gt=0, le=60, description="How often a process looks for changes of the list, for open pages."
+    )
+    list_listeners: int = Field(
+        default=200, ge=0, description="Pages that one process tells of changes; further ones ask by themselves."
+    )
 
     @model_validator(mode="after")
     def _waits_fit_together(self) -> WebSettings:
@@ -83,3 +100,8 @@ class WebSettings(IdentitySettings):
             wait_urgent=timedelta(minutes=self.wait_urgent_minutes),
             wait_routine=timedelta(minutes=self.wait_routine_minutes),
         )
+
+    @property
+    def skips(self) -> SkipPolicy:
+        """How much skipping escalates a study."""
+        return SkipPolicy(self.skip_readers, self.skip_times)

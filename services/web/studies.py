@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from hilum.problems import Problem
 from services.web.blind import withheld
+from services.web.errors import no_such_study as no_such_study  # noqa: PLC0414 - where callers look for it
 from services.web.identity.mask import shown
 from services.web.releases import findings_of, newest_release
 from services.web.shadow.tables import Exposure
@@ -29,11 +29,6 @@ from services.web.views import (
     Warned,
 )
 from services.web.worklist import study_rows
-
-
-def no_such_study() -> Problem:
-    """The answer for a study that is not here."""
-    return Problem(404, "no-such-study", "There is no such study here.")
 
 
 def _warned(items: list[Any], film_uid: str) -> tuple[Warned, ...]:
@@ -152,7 +147,7 @@ def get_study(session: Session, uid: str, *, reader: str) -> StudyDetail:
     views = tuple(film_view(film) for film in films)
     warnings = tuple(warning for view in views for warning in view.warnings)
     return StudyDetail(
-        study=study_rows(session, [(study, hidden)])[0],
+        study=study_rows(session, [(study, hidden)], reader=reader)[0],
         films=views,
         findings=labelled_findings(session, answer),
         answer=None if answer is None or hidden else answer_view(answer),

@@ -34,6 +34,19 @@ class Study(Base):
         Index("ix_studies_due", "due_at", "uid"),
         Index("ix_studies_arrival", "arrived_at", "uid"),
         Index("ix_studies_history", "last_read_at", "uid"),
+        Index("ix_studies_unread_band", "band", "due_at", "uid", sqlite_where=text("status <> 'read'"),
+              postgresql_where=text("status <> 'read'")),
+        Index("ix_studies_unread_site", "site", "due_at", "uid", sqlite_where=text("status <> 'read'"),
+              postgresql_where=text("status <> 'read'")),
+        Index("ix_studies_unread_blind", "due_at", "uid", sqlite_where=text("blind AND status <> 'read'"),
+              postgresql_where=text("blind AND status <> 'read'")),
+        Index("ix_studies_site", "site", "due_at", "uid"),
+        Index("ix_studies_site_history", "site", "last_read_at", "uid", sqlite_where=text("last_read_at IS NOT NULL"),
+              postgresql_where=text("last_read_at IS NOT NULL")),
+        Index("ix_studies_closed", "closed_at", "uid", sqlite_where=text("closed_at IS NOT NULL"),
+              postgresql_where=text("closed_at IS NOT NULL")),
+        Index("ix_studies_unsorted", "uid", sqlite_where=text("answer_version <> present_version"),
+              postgresql_where=text("answer_version <> present_version")),
     )  # fmt: skip
 
     uid: Mapped[str] = mapped_column(UID, primary_key=True)
@@ -57,6 +70,15 @@ class Study(Base):
     answer_version: Mapped[int] = mapped_column(default=0)
     reopened_at: Mapped[datetime | None]
     last_read_at: Mapped[datetime | None]
+    # Reported elsewhere (another system said so); `reopened_at` after it takes that back.
+    closed_at: Mapped[datetime | None]
+    closed_by: Mapped[str] = mapped_column(String(128), default="", server_default="")
+    closed_reason: Mapped[str] = mapped_column(Text, default="", server_default="")
+    # How many readers passed it over; since when that is too many.
+    skipped_by: Mapped[int] = mapped_column(default=0, server_default="0")
+    escalated_at: Mapped[datetime | None]
+    # The answer version whose present findings lie in `present_findings`.
+    present_version: Mapped[int] = mapped_column(default=0, server_default="0")
     blind: Mapped[bool] = mapped_column(default=False)
     synthetic: Mapped[bool] = mapped_column(default=False)
 

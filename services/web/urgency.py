@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from hilum.storage import writer_lock
 from hilum.triage import Band, TriagePolicy, Urgency, due_time, never_later, urgency
 from hilum.wire import Prediction as PredictionOut
+from services.web.list_tables import Skip
+from services.web.present import keep_present
 from services.web.tables import Answer, Film, Prediction, Study
 
 
@@ -45,8 +47,12 @@ def refresh(session: Session, study: Study, policy: TriagePolicy) -> None:
     states = set(session.scalars(select(Film.state).where(Film.study_uid == study.uid)))
     waiting = "waiting" in states
     is_read = study.last_read_at is not None and not (study.reopened_at and study.reopened_at >= study.last_read_at)
-    if is_read:
+    if is_read or is_closed(study):
         study.status = "read"
+        study.escalated_at = None
+        if study.skipped_by:
+            study.skipped_by = 0
+            session.execute(delete(Skip).where(Skip.study_uid == study.uid))
     elif waiting:
         study.status = "waiting"
     else:
@@ -63,11 +69,20 @@ def refresh(session: Session, study: Study, policy: TriagePolicy) -> None:
         found = settled
     if study.settled_due_at is not None:
         due = never_later(study.settled_due_at, due)
+    if study.escalated_at is not None:
+        due = never_later(study.escalated_at + policy.wait_critical, due)
     study.band, study.score, study.reason, study.due_at = str(found.band), found.score, found.reason, due
     if not waiting:
         study.settled_band, study.settled_score, study.settled_reason = str(found.band), found.score, found.reason
         study.settled_due_at = due
     session.flush()
+    keep_present(session, study)
+    session.flush()
+
+
+def is_closed(study: Study) -> bool:
+    """Whether it was reported elsewhere, and not opened again since."""
+    return study.closed_at is not None and not (study.reopened_at and study.reopened_at >= study.closed_at)
 
 
 def _settled(study: Study) -> Urgency | None:

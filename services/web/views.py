@@ -4,7 +4,7 @@ must not see yet.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
@@ -18,9 +18,29 @@ class Warned:
 
 
 @dataclass(frozen=True)
+class ClaimView:
+    """Who reads a study now. `mine`: the reader who asks; renewing a claim does not make its line another one."""
+
+    reader: str
+    mine: bool
+    claimed_at: datetime = field(repr=False)
+    expires_at: datetime = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ClosedView:
+    """A study that was reported elsewhere: who said so and why."""
+
+    by: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class StudyRow:
-    """One line of the worklist. `blind`: the answer is withheld until this reader's read is kept, so `band`, `score`
-    and `reason` are None. `first_film_uid` is the film whose thumbnail stands for the study.
+    """One line of the worklist. `blind`: the answer is withheld until this reader's read is kept, so `band`, `score`,
+    `reason` and `due_at` are None. `first_film_uid` is the film whose thumbnail stands for the study. `skipped_by` is
+    a number of readers; `escalated`: too many passed it over.
     """
 
     uid: str
@@ -35,7 +55,7 @@ class StudyRow:
     score: float | None
     reason: str | None
     arrived_at: datetime
-    due_at: datetime
+    due_at: datetime | None
     last_read_at: datetime | None
     reopened: bool
     answer_version: int
@@ -45,14 +65,21 @@ class StudyRow:
     conflict_count: int
     blind: bool
     synthetic: bool
+    claim: ClaimView | None
+    closed: ClosedView | None
+    skipped_by: int
+    escalated: bool
 
 
 @dataclass(frozen=True)
 class StudyPage:
-    """A page of the list; `next_cursor` is None at the end."""
+    """A page of the list; `next_cursor` is None at the end. `truncated`: the searched text is too short to say which
+    studies are meant, and only some of those that fit are listed.
+    """
 
     studies: tuple[StudyRow, ...]
     next_cursor: str | None
+    truncated: bool = False
 
 
 @dataclass(frozen=True)
@@ -206,7 +233,10 @@ class StudyDetail:
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts over unread studies. A study that is blind to this reader counts under `blind`, not under its band."""
+    """Counts over unread studies. A study that is blind to this reader counts under `blind`, not under its band.
+
+    `more`: there are more, and each count is "at least". `any_read`: whether anything was read yet.
+    """
 
     critical: int
     urgent: int
@@ -215,7 +245,9 @@ class Summary:
     overdue: int
     unread: int
     not_scored: int
-    read: int
+    escalated: int
+    any_read: bool
+    more: bool
 
 
 @dataclass(frozen=True)

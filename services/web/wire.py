@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from hilum.wire import Band, CodeOut, Label, ReleaseRef, StudyStatus
 
@@ -15,6 +15,11 @@ def storable(value: str) -> str:
     if "\0" in value or any(0xD800 <= ord(c) <= 0xDFFF for c in value):
         raise ValueError("characters that are no text")
     return value
+
+
+StorableText = Annotated[
+    str, BeforeValidator(lambda value: storable(value).strip() if isinstance(value, str) else value)
+]
 
 
 class Out(BaseModel):
@@ -29,6 +34,23 @@ class WarnedOut(Out):
     code: str
     text: str
     film_uid: str | None
+
+
+class ClaimOut(Out):
+    """Who reads a study now."""
+
+    reader: str
+    mine: bool = Field(description="You are the reader.")
+    claimed_at: datetime
+    expires_at: datetime
+
+
+class ClosedOut(Out):
+    """A study that was reported elsewhere."""
+
+    by: str
+    reason: str
+    at: datetime
 
 
 class StudyOut(Out):
@@ -46,7 +68,7 @@ class StudyOut(Out):
     score: float | None
     reason: str | None
     arrived_at: datetime
-    due_at: datetime
+    due_at: datetime | None = Field(description="Null while the study is blind to you: it would tell the band.")
     last_read_at: datetime | None
     reopened: bool
     answer_version: int
@@ -56,6 +78,10 @@ class StudyOut(Out):
     conflict_count: int
     blind: bool = Field(description="The answer is withheld until your read is kept.")
     synthetic: bool
+    claim: ClaimOut | None
+    closed: ClosedOut | None = Field(description="Reported elsewhere; null again once it is opened again.")
+    skipped_by: int = Field(description="Readers who passed it over.")
+    escalated: bool = Field(description="Too many passed it over: it is due within the critical wait from then on.")
 
 
 class StudyPageOut(Out):
@@ -63,6 +89,51 @@ class StudyPageOut(Out):
 
     studies: list[StudyOut]
     next_cursor: str | None
+    truncated: bool = Field(description="`q` begins more numbers than are looked at: ask for a longer text.")
+
+
+class SkippedOut(Out):
+    """Answer of `POST /v1/studies/{uid}/skip`."""
+
+    skipped_by: int = Field(description="Readers who passed it over.")
+    times: int = Field(description="How often it was passed over altogether.")
+    escalated: bool
+
+
+class ClosureBody(BaseModel):
+    """Body of `POST /v1/studies/{uid}/close` and `/reopen`."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"by": "RIS", "reason": "report signed"}})
+
+    by: StorableText = Field(min_length=1, max_length=128, description="Who says so.")
+    reason: StorableText = Field(min_length=1, max_length=1000)
+
+
+class SavedViewBody(BaseModel):
+    """Body of `POST /v1/views`."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"name": "ED", "filters": {"site": "ED"}, "is_default": False}}
+    )
+
+    name: StorableText = Field(min_length=1, max_length=64)
+    filters: dict[str, Annotated[str, Field(max_length=256)]] = Field(max_length=20)
+    is_default: bool = Field(default=False, description="Shown when the list is opened without filters.")
+
+
+class SavedViewOut(Out):
+    """A saved view of the list."""
+
+    id: str
+    name: str
+    filters: dict[str, str]
+    is_default: bool
+
+
+class SavedViewsOut(BaseModel):
+    """Answer of `GET /v1/views`."""
+
+    views: list[SavedViewOut]
 
 
 class FilmOut(Out):

@@ -11,12 +11,14 @@ from hilum.storage import DatabaseUnavailable, plain_errors, session_factory, up
 from services.web.context import Web, utc_now
 from services.web.dicom.backfill import run_backfill
 from services.web.dicom.deliver import run_results
+from services.web.live_look import run_live
 from services.web.numbers.facts import run_numbers
 from services.web.outbox import hurry_reads, run_outbox
 from services.web.queue import end_leases
 from services.web.scoring import run_scoring
 from services.web.shadow.live import run_exposure
 from services.web.shadow.worker import run_shadow
+from services.web.upkeep import run_upkeep
 
 log = structlog.get_logger("hilum.web.work")
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -60,3 +62,5 @@ async def work(web: Web) -> None:
         group.create_task(run_numbers(web))
         group.create_task(run_shadow(web))
         group.create_task(run_exposure(web))
+        group.create_task(run_upkeep(web))
+        group.create_task(run_live(web))

@@ -5,25 +5,30 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal, get_args
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
-from hilum.wire import Band
-from services.web.blind import withheld
+from services.web.claims import claims_of
+from services.web.closing import closed_view
+from services.web.context import utc_now
 from services.web.cursor import decode_cursor, encode_cursor
+from services.web.filters import LIST_STATUSES, ListFilters, ListStatus, branches
 from services.web.identity.mask import shown
 from services.web.tables import Conflict, Film, Study
-from services.web.views import StudyPage, StudyRow, Summary
+from services.web.views import StudyPage, StudyRow
 
-ListStatus = Literal["unread", "read", "all", "waiting", "scored", "not_scored"]
-LIST_STATUSES: tuple[str, ...] = get_args(ListStatus)
+__all__ = ["LIST_STATUSES", "MAX_LIMIT", "ListFilters", "ListStatus", "list_studies", "next_unread", "study_rows"]
 MAX_LIMIT = 200
 
 
-def study_rows(session: Session, studies: Sequence[tuple[Study, bool]]) -> tuple[StudyRow, ...]:
-    """The lines for `studies`, each with whether its answer is withheld; two more queries, whatever the number."""
+def study_rows(
+    session: Session, studies: Sequence[tuple[Study, bool]], *, reader: str = "", now: datetime | None = None
+) -> tuple[StudyRow, ...]:
+    """The lines for `studies`, each with whether its answer is withheld; three more queries, whatever the number.
+
+    Of a withheld answer nothing is said, nor the due time that follows from it.
+    """
     uids = [study.uid for study, _ in studies]
     films: dict[str, list[tuple[str, int]]] = defaultdict(list)
     of_films = (
@@ -37,6 +42,8 @@ def study_rows(session: Session, studies: Sequence[tuple[Study, bool]]) -> tuple
         select(Conflict.study_uid, func.count()).where(Conflict.study_uid.in_(uids)).group_by(Conflict.study_uid)
     )
     conflicts = dict(session.execute(of_conflicts).all())
+    unread = [study.uid for study, _ in studies if study.status != "read"]
+    claims = claims_of(session, unread, reader=reader, now=now or utc_now())
     return tuple(
         StudyRow(
             uid=study.uid,
@@ -51,7 +58,7 @@ def study_rows(session: Session, studies: Sequence[tuple[Study, bool]]) -> tuple
             score=None if hidden else study.score,
             reason=None if hidden else study.reason,
             arrived_at=study.arrived_at,
-            due_at=study.due_at,
+            due_at=None if hidden else study.due_at,
             last_read_at=study.last_read_at,
             reopened=study.reopened_at is not None,
             answer_version=study.answer_version,
@@ -61,63 +68,43 @@ def study_rows(session: Session, studies: Sequence[tuple[Study, bool]]) -> tuple
             conflict_count=conflicts.get(study.uid, 0),
             blind=hidden,
             synthetic=study.synthetic,
+            claim=claims.get(study.uid),
+            closed=closed_view(study),
+            skipped_by=study.skipped_by,
+            escalated=study.escalated_at is not None,
         )
         for study, hidden in studies
     )
 
 
-def _filtered(
-    query: Select[Study, bool], hidden: ColumnElement[bool], status: str, band: str | None, text: str
-) -> Select[Study, bool]:
-    if status == "unread":
-        query = query.where(Study.status != "read")
-    elif status != "all":
-        query = query.where(Study.status == status)
-    if band:
-        # A blind study may be in any band: it is in each of them, so that the filter neither tells nor hides it.
-        query = query.where(or_(Study.band == band, hidden))
-    if text:
-        columns = (Study.accession, Study.patient_id, Study.site, Study.location)
-        query = query.where(or_(Study.uid == text, *(c.icontains(text, autoescape=True) for c in columns)))
-    return query
-
-
 def list_studies(
-    session: Session,
-    *,
-    reader: str,
-    status: ListStatus = "unread",
-    band: Band | None = None,
-    text: str = "",
-    cursor: str | None = None,
-    limit: int = 50,
+    session: Session, filters: ListFilters | None = None, *, reader: str, cursor: str | None = None, limit: int = 50
 ) -> StudyPage:
-    """A page of at most `limit` studies: earliest due first, or newest read first where `status` is "read".
+    """A page of at most `limit` studies: earliest due first, or newest first where they are read or closed.
 
-    `text` is searched in accession, patient id, site and location. Raises a 400 problem for a bad cursor.
+    Raises a 400 problem for a bad cursor.
     """
-    hidden = withheld(reader)
-    query = _filtered(select(Study, hidden), hidden, status, band, text.replace("\0", "").strip()[:128])
-    newest_first = status == "read"
-    if newest_first:
-        key = tuple_(Study.last_read_at, Study.uid)
-        query = query.order_by(Study.last_read_at.desc(), Study.uid.desc())
-    else:
-        key = tuple_(Study.due_at, Study.uid)
-        query = query.order_by(Study.due_at, Study.uid)
-    order = "read" if newest_first else "due"
-    if cursor:
-        last = tuple_(*decode_cursor(order, cursor))
-        query = query.where(key < last if newest_first else key > last)
+    filters = filters or ListFilters()
+    last = decode_cursor(filters.order, cursor) if cursor else None
     limit = min(max(limit, 1), MAX_LIMIT)
-    found = [(study, bool(is_hidden)) for study, is_hidden in session.execute(query.limit(limit + 1))]
-    page = found[:limit]
-    next_cursor = None
-    if len(found) > limit:
-        final = page[-1][0]
-        at = final.last_read_at if newest_first else final.due_at
-        next_cursor = encode_cursor(order, at or final.due_at, final.uid)
-    return StudyPage(study_rows(session, page), next_cursor)
+    now = utc_now()
+    parts = branches(session, filters, reader=reader, now=now)
+    found: dict[str, tuple[Study, bool]] = {}
+    for branch in parts.items:
+        for study, hidden in session.execute(branch.page(filters, last, limit + 1)):
+            found[study.uid] = (study, bool(hidden))
+
+    def key(item: tuple[Study, bool]) -> tuple[datetime, str]:
+        study = item[0]
+        return {"due": study.due_at, "read": study.last_read_at, "closed": study.closed_at}[
+            filters.order
+        ] or study.due_at, study.uid
+
+    # Each branch gave the first of its own, so the first of all of them are among these.
+    ranked = sorted(found.values(), key=key, reverse=filters.newest_first)
+    page = ranked[:limit]
+    next_cursor = encode_cursor(filters.order, *key(page[-1])) if len(ranked) > limit else None
+    return StudyPage(study_rows(session, page, reader=reader, now=now), next_cursor, parts.truncated)
 
 
 def next_unread(session: Session, after_uid: str | None = None) -> str | None:
@@ -141,24 +128,3 @@ def _neighbour(session: Session, uid: str | None, *, forward: bool) -> str | Non
         query = query.where(key > mark if forward else key < mark)
     order = (Study.due_at, Study.uid) if forward else (Study.due_at.desc(), Study.uid.desc())
     return session.execute(query.order_by(*order).limit(1)).scalar_one_or_none()
-
-
-def summarise(session: Session, *, reader: str, now: datetime) -> Summary:
-    """Counts for the line above the list."""
-    hidden = withheld(reader)
-    unread = Study.status != "read"
-
-    def count(condition: ColumnElement[bool]) -> ColumnElement[int]:
-        return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
-
-    row = session.execute(
-        select(
-            *(count(and_(unread, ~hidden, Study.band == band)) for band in ("critical", "urgent", "routine")),
-            count(and_(unread, hidden)),
-            count(and_(unread, Study.due_at < now)),
-            count(unread),
-            count(and_(unread, Study.status == "not_scored")),
-            count(Study.status == "read"),
-        )
-    ).one()
-    return Summary(*(int(value) for value in row))

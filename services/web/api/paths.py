@@ -6,9 +6,9 @@ from typing import Annotated
 
 from fastapi import Depends
 
+from services.web.errors import no_such_study
 from services.web.images import no_such_film
 from services.web.names import is_uid
-from services.web.studies import no_such_study
 
 
 def _study_uid(uid: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
+from datetime import date
 from typing import Annotated
 from urllib.parse import unquote
 
@@ -19,7 +20,7 @@ from services.web.reads import NewRead, commit_read
 from services.web.studies import get_study
 from services.web.views import StudyDetail
 from services.web.wire import NewReadBody, ReadAnswer, ReadRow, StudyDetailOut, StudyPageOut
-from services.web.worklist import MAX_LIMIT, ListStatus, list_studies
+from services.web.worklist import MAX_LIMIT, ListFilters, ListStatus, list_studies
 
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
 router = APIRouter(prefix="/v1/studies", tags=["studies"])
@@ -36,15 +37,27 @@ def detail_out(detail: StudyDetail) -> StudyDetailOut:
 def worklist(
     web: WebDep,
     *,
-    status: Annotated[ListStatus, Query(description="unread, read (newest first), all, or one status.")] = "unread",
-    band: Annotated[Band | None, Query(description="One band; blind studies are in each.")] = None,
-    q: Annotated[str, Query(max_length=128, description="Text in accession, patient id, site or location.")] = "",
+    status: Annotated[
+        ListStatus, Query(description="unread, read or closed (newest first), all, escalated, or one status.")
+    ] = "unread",
+    band: Annotated[Band | None, Query(description="One band; unread blind studies are in each.")] = None,
+    finding: Annotated[
+        str, Query(max_length=64, description="A finding that is present; unread blind studies show each.")
+    ] = "",
+    site: Annotated[str, Query(max_length=128, description="A site's whole name.")] = "",
+    q: Annotated[
+        str, Query(max_length=128, description="How an accession number or patient id begins, or a part of a site.")
+    ] = "",
+    since: Annotated[date | None, Query(description="First day of arrival (of reading or closing where done).")] = None,
+    until: Annotated[date | None, Query(description="Last day, included.")] = None,
+    unclaimed: Annotated[bool, Query(description="Without what another reader has claimed.")] = False,
     cursor: Annotated[str | None, Query(max_length=512, description="`next_cursor` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 50,
 ) -> StudyPageOut:
     """A page of studies. Studies that arrive meanwhile shift nothing on later pages."""
+    filters = ListFilters(status, band, finding, site, q, since, until, unclaimed)
     with web.read() as session:
-        page = list_studies(session, reader=web.reader, status=status, band=band, text=q, cursor=cursor, limit=limit)
+        page = list_studies(session, filters, reader=web.reader, cursor=cursor, limit=limit)
     return StudyPageOut.model_validate(page)
 
 

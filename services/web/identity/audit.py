@@ -29,7 +29,7 @@ REPEAT_SECONDS = 300.0
 REMEMBERED = 20_000
 FIRST = "0" * 64
 # Pages and files with no patient behind them.
-_NOTHING_TO_SEE = re.compile(r"/(static/.*|docs(/.*)?|openapi\.json|about|upload|self-test|favicon\.ico)")
+_NOTHING_TO_SEE = re.compile(r"/(static/.*|docs(/.*)?|openapi\.json|about|upload|self-test|favicon\.ico|v1/events)")
 _STUDY = re.compile(r"/studies/([0-9.]{1,64})(?=/|$)")
 
 

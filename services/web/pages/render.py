@@ -26,8 +26,8 @@ TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 
 
 def _time(moment: datetime, form: str) -> Markup:
-    """A `<time>` that static/times.js keeps true. `form`: ago, due or clock."""
-    text = {"ago": words.ago, "due": words.due, "clock": words.clock}[form](moment)
+    """A `<time>` that static/times.js keeps true. `form`: ago, waits, due or clock."""
+    text = {"ago": words.ago, "due": words.due, "waits": words.waits, "clock": words.clock}[form](moment)
     exact = moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
     return Markup('<time data-form="{}" datetime="{}" title="{}">{}</time>').format(
         form, moment.isoformat(), exact, text
@@ -52,6 +52,7 @@ def environment() -> Environment:
     )
     made.filters |= {
         "when": _time,
+        "clock": words.clock,
         "percent": words.percent,
         "bytes": words.byte_count,
         "plural": words.plural,
@@ -63,6 +64,7 @@ def environment() -> Environment:
         "person": current,
         "bands": words.BANDS,
         "statuses": words.STATUSES,
+        "list_statuses": words.LIST_STATUSES,
         "label_words": words.LABELS,
         "rule_out_place": round(bars.RULE_OUT_PLACE, 2),
         "alert_place": round(bars.ALERT_PLACE, 2),

@@ -5,6 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 BANDS = {"critical": "Critical", "urgent": "Urgent", "routine": "Routine"}
+LIST_STATUSES = {
+    "unread": "unread",
+    "waiting": "waiting for a score",
+    "scored": "scored, unread",
+    "not_scored": "not scored",
+    "escalated": "skipped by all",
+    "closed": "reported elsewhere",
+    "all": "all",
+}
 STATUSES = {"waiting": "waiting for its score", "scored": "scored", "not_scored": "not scored", "read": "read"}
 LABELS = {1: "present", 0: "absent", -1: "uncertain", None: "not judged"}
 _MINUTE = 60
@@ -27,6 +36,11 @@ def duration(seconds: float) -> str:
 def ago(then: datetime, now: datetime | None = None) -> str:
     """How long ago `then` was."""
     return f"{duration(((now or datetime.now(UTC)) - then).total_seconds())} ago"
+
+
+def waits(then: datetime, now: datetime | None = None) -> str:
+    """How long something has been waiting since `then`."""
+    return duration(((now or datetime.now(UTC)) - then).total_seconds())
 
 
 def due(then: datetime, now: datetime | None = None) -> str:

@@ -5,26 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Annotated, get_args
+from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Header, Query
-from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from starlette.responses import HTMLResponse, Response
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from hilum.wire import Band
 from services.web.context import WebDep
+from services.web.filters import ListFilters, known_sites
+from services.web.list_query import ListQuery, address_of
 from services.web.pages.labels import in_words
 from services.web.pages.pager import pager
 from services.web.pages.render import environment, page, shell
 from services.web.pages.words import duration
+from services.web.releases import newest_model
 from services.web.reviews import others_hidden
+from services.web.saved_views import default_view, views_of
 from services.web.standing import standing
 from services.web.studies import read_view
+from services.web.summary import summarise
 from services.web.tables import Read, Study
 from services.web.views import ReadView, StudyRow
-from services.web.worklist import ListStatus, list_studies, summarise
+from services.web.worklist import list_studies
 
 router = APIRouter(include_in_schema=False)
 PAGE = 50
@@ -58,7 +63,7 @@ def _history(session: Session, studies: tuple[StudyRow, ...], reader: str) -> li
         waited = (first.read_at - study.arrived_at).total_seconds()
         hidden = study.blind or study.uid in kept_from
         words = "labels shown after your own read" if hidden else in_words(last.labels)
-        late = first.read_at > study.due_at
+        late = study.due_at is not None and first.read_at > study.due_at
         lines.append(HistoryLine(study, _shown(last, hidden=hidden), len(reads), words, duration(waited), late))
     return lines
 
@@ -68,62 +73,45 @@ def _shown(read: Read, *, hidden: bool) -> ReadView:
     return replace(view, reader="another reader", comment="", labels={}) if hidden else view
 
 
-class ListQuery(BaseModel):
-    """What the address of a list can say. A hand-typed filter that is none shows everything unread: a list must never
-    be empty by mistake.
-    """
-
-    status: Annotated[str, Field(max_length=32)] = "unread"
-    band: Annotated[str, Field(max_length=32)] = ""
-    q: Annotated[str, Field(max_length=256)] = ""
-    cursor: Annotated[str, Field(max_length=4096)] = ""
-    trail: Annotated[str, Field(max_length=16384)] = ""
-    part: Annotated[str, Field(max_length=32)] = ""
-
-    @property
-    def list_status(self) -> ListStatus:
-        """Which studies; what is read has its own page."""
-        return next((s for s in get_args(ListStatus) if s == self.status and s != "read"), "unread")
-
-    @property
-    def in_band(self) -> Band | None:
-        """The band asked for."""
-        return next((b for b in get_args(Band) if b == self.band), None)
-
-    @property
-    def filters(self) -> dict[str, str]:
-        """The part of the address that stays from page to page."""
-        status = "" if self.list_status == "unread" else self.list_status
-        return {"status": status, "band": self.in_band or "", "q": self.q}
+def _address(filters: dict[str, str], view: str) -> str:
+    return urlencode({**filters, "view": view})
 
 
 @router.get("/")
 def worklist(
-    web: WebDep, asked: Annotated[ListQuery, Query()], if_none_match: Annotated[str | None, Header()] = None
+    web: WebDep,
+    request: Request,
+    asked: Annotated[ListQuery, Query()],
+    if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """The worklist, earliest due first. `part=list`: the list alone, for a page that refreshes itself."""
+    """The worklist, earliest due first. `part=list`: the list alone, for a page that refreshes itself.
+
+    Without anything in the address the reader's default view is shown, under its own address.
+    """
     now = datetime.now(UTC)
     with web.read() as session:
-        studies = list_studies(
-            session,
-            reader=web.reader,
-            status=asked.list_status,
-            band=asked.in_band,
-            text=asked.q,
-            cursor=asked.cursor or None,
-            limit=PAGE,
-        )
+        if not request.url.query and (first := default_view(session, web.reader)):
+            return RedirectResponse(f"/?{_address(first.filters, first.name)}", status_code=303)
+        filters = asked.filters
+        studies = list_studies(session, filters, reader=web.reader, cursor=asked.cursor or None, limit=PAGE)
+        model = newest_model(session)
         context = {
             **shell(web, session),
             "place": "worklist",
             "summary": summarise(session, reader=web.reader, now=now),
             "studies": studies.studies,
             "now": now,
-            "status": asked.list_status,
-            "band": asked.in_band or "",
-            "q": asked.q,
-            "filtered": bool(any(asked.filters.values()) or asked.cursor),
-            "pager": pager("/", asked.filters, asked.cursor, asked.trail, studies.next_cursor),
+            "filters": filters,
+            "view": asked.view,
+            "views": [
+                {"id": v.id, "name": v.name, "is_default": v.is_default, "address": _address(v.filters, v.name)}
+                for v in views_of(session, web.reader)
+            ],
+            "truncated": studies.truncated,
+            "findings": [item.name for item in model.findings if item.established] if model else [],
+            "sites": known_sites(session),
+            "filtered": bool(address_of(filters) or asked.cursor),
+            "pager": pager("/", asked.address, asked.cursor, asked.trail, studies.next_cursor),
         }
     if asked.part != "list":
         return page("worklist.html", **context)
@@ -139,9 +127,8 @@ def worklist(
 def history(web: WebDep, asked: Annotated[ListQuery, Query()]) -> Response:
     """What was read, newest first."""
     with web.read() as session:
-        studies = list_studies(
-            session, reader=web.reader, status="read", text=asked.q, cursor=asked.cursor or None, limit=PAGE
-        )
+        filters = ListFilters(status="read", text=asked.q)
+        studies = list_studies(session, filters, reader=web.reader, cursor=asked.cursor or None, limit=PAGE)
         return page(
             "history.html",
             **shell(web, session),

@@ -19,6 +19,10 @@ export function ago(then, now) {
   return `${duration((now - then) / 1000)} ago`;
 }
 
+export function waits(then, now) {
+  return duration((now - then) / 1000);
+}
+
 export function due(then, now) {
   return then < now ? `overdue by ${duration((now - then) / 1000)}` : `in ${duration((then - now) / 1000)}`;
 }

@@ -11,7 +11,9 @@ export function skip(uid) {
 }
 
 export function choose(studies, current, passed) {
-  return studies.find((study) => study.uid !== current && !passed.includes(study.uid)) ?? null;
+  // What another reader has claimed is offered to nobody: it stays in the list, where it can be opened.
+  const free = (study) => !study.claim || study.claim.mine;
+  return studies.find((study) => study.uid !== current && !passed.includes(study.uid) && free(study)) ?? null;
 }
 
 export async function nextUnread(current, passed = skipped()) {

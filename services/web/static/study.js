@@ -67,7 +67,7 @@ async function goOn(text) {
   try {
     const next = await nextUnread(uid);
     if (next) go(`/studies/${next.uid}`, text);
-    else go("/", skipped().length ? `${text} Only skipped studies are left.` : `${text} Every study is read.`);
+    else go("/", skipped().length ? `${text} Only skipped studies are left.` : `${text} No study is left that nobody reads.`);
   } catch {
     go("/", text);
   }
@@ -143,9 +143,12 @@ async function save() {
 
 async function passOver() {
   skip(uid);
+  // Counted by the server, so that a study which everybody skips is escalated; a skip that gets lost harms nobody.
+  fetch(`/v1/studies/${uid}/skip`, { method: "POST", keepalive: true }).catch(() => {});
   await goOn(`${title} is skipped and stays unread.`);
 }
 
+document.addEventListener("hilum:go-on", () => goOn(""));
 document.addEventListener("hilum:sent", (event) => {
   // Only this form's own read: another tab's must not sweep away what is being typed here.
   if (form && event.detail.key === key) afterSaving();

@@ -1,8 +1,8 @@
 // Keep every <time data-form> true: the server writes it once, this module again as time passes, in local time.
 
-import { ago, clock, due } from "./format.js";
+import { ago, clock, due, waits } from "./format.js";
 
-const FORMS = { ago, clock, due };
+const FORMS = { ago, clock, due, waits };
 
 export function refreshTimes(root = document, now = new Date()) {
   for (const element of root.querySelectorAll("time[data-form]")) {

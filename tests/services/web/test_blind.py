@@ -13,8 +13,8 @@ import pytest
 from services.web.blind import in_blind_share
 from services.web.context import utc_now
 from services.web.findings import list_by_finding
+from services.web.summary import summarise
 from services.web.tables import Read
-from services.web.worklist import summarise
 from tests.hilum.imaging.bodies import dicom
 from tests.releases import FINDINGS, pattern_film
 from tests.services.web.room import Room, open_room, wait_for

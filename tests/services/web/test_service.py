@@ -149,6 +149,7 @@ def test_every_answer_carries_the_security_headers(room: Room) -> None:
         assert headers["cache-control"] == "no-store"
 
 
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index ix_prefix_")
 def test_the_migrations_make_the_tables_that_the_code_expects(any_room: Room) -> None:
     assert any_room.listed() == []
     with any_room.web.engine.connect() as connection:
@@ -160,6 +161,9 @@ def test_the_migrations_make_the_tables_that_the_code_expects(any_room: Room) ->
 
 
 def _mine(thing: object, name: str | None, kind: str, reflected: bool, other: object) -> bool:
+    # Indexes over an expression have no class: test_filters.py asks the database whether it uses them.
+    if kind == "index" and (name or "").startswith("ix_prefix_"):
+        return False
     return not (kind == "table" and reflected and name not in Base.metadata.tables)
 
 
