@@ -104,5 +104,7 @@ async def sign_out(request: Request) -> Response:
         response = form(identity, "/")
         response.headers["refresh"] = f"0; url={leave}"
     secure = identity.settings.behind_tls
+    # Films that this browser keeps would outlive the session on a shared workstation; reads not yet sent stay.
+    response.headers["clear-site-data"] = '"cache"'
     response.delete_cookie(identity.cookie, path="/", httponly=True, samesite="lax", secure=secure)
     return response

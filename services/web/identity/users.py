@@ -7,6 +7,7 @@ roles = ["reader", "lead"]
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -85,7 +86,7 @@ def _user(path: Path, name: str, table: object) -> User:
 
 
 def write_users(path: Path, users: dict[str, User]) -> None:
-    """Replace the file, whole or not at all, readable by its owner alone. Raises OSError."""
+    """Replace the file, whole or not at all; a new one is readable by its owner alone. Raises OSError."""
     lines = [HEADER]
     for user in sorted(users.values(), key=lambda user: user.name):
         # JSON's strings are TOML's basic strings.
@@ -94,6 +95,11 @@ def write_users(path: Path, users: dict[str, User]) -> None:
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as stream:
         stream.writelines(lines)
         stream.flush()
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            # The service may read it by its group: whoever edits the file must not lock everybody out.
+            before = path.stat()
+            os.fchown(stream.fileno(), before.st_uid, before.st_gid)
+            os.fchmod(stream.fileno(), stat.S_IMODE(before.st_mode) & ~_TOO_OPEN)
         os.fsync(stream.fileno())
     Path(stream.name).replace(path)
 

@@ -102,6 +102,7 @@ def test_signing_out_ends_the_session_on_the_server(shut: Room) -> None:
     assert shut.client.get("/v1/studies", headers=cookie).status_code == 200
     answer = shut.client.post("/logout", headers={"sec-fetch-site": "same-origin"}, follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+    assert answer.headers["clear-site-data"] == '"cache"'
     shut.client.cookies.clear()
     assert shut.client.get("/v1/studies", headers=cookie).status_code == 401
 

@@ -25,8 +25,10 @@ def test_users_are_added_listed_changed_and_removed(tmp_path: Path) -> None:
     file = str(tmp_path / "users.toml")
     added = hilum("add", "anna", "--role", "reader", "--role", "lead", "--file", file, typed=f"{GOOD}\n{GOOD}\n")
     assert added.exit_code == 0, added.output
+    assert stat.S_IMODE(Path(file).stat().st_mode) == 0o600
     assert hilum("add", "o'neil", "--role", "admin", "--file", file, "--stdin", typed=f"{GOOD}\n").exit_code == 0
     assert hilum("list", "--file", file).output == "anna\tlead, reader\no'neil\tadmin\n"
+    Path(file).chmod(0o640)
     before = read_users(Path(file))["anna"]
     assert hilum("passwd", "anna", "--file", file, "--stdin", typed=f"{GOOD} 2\n").exit_code == 0
     after = read_users(Path(file))["anna"]
@@ -35,7 +37,7 @@ def test_users_are_added_listed_changed_and_removed(tmp_path: Path) -> None:
     assert not fits(GOOD, after.hash)
     assert hilum("remove", "anna", "--file", file).exit_code == 0
     assert list(read_users(Path(file))) == ["o'neil"]
-    assert stat.S_IMODE(Path(file).stat().st_mode) == 0o600
+    assert stat.S_IMODE(Path(file).stat().st_mode) == 0o640, "who reads it by its group still does"
     assert GOOD not in Path(file).read_text(encoding="utf-8")
 
 
