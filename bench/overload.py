@@ -23,11 +23,11 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-import httpx
 import numpy as np
 from rich.console import Console
 
 from bench import machine
+from bench.rivals.load import Call
 from bench.server import Service, service
 from hilum.settings import REPOSITORY
 from services.inference.work import Busy, Waited, WorkQueue
@@ -54,21 +54,60 @@ class Outcome:
     p99: float
 
 
+class Sender:
+    """Kept connections to the service, written to by hand: httpx would take a core to send 200 films a second."""
+
+    def __init__(self, url: str, film: bytes) -> None:
+        self._port = int(url.rpartition(":")[2])
+        body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n' + film + b"\r\n--b--\r\n"
+        self._requests = [
+            Call("/v1/predict", body, "multipart/form-data; boundary=b", (("X-Client", str(k)),)).raw(self._port)
+            for k in range(CLIENTS)
+        ]
+        self._free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    async def send(self, client: int) -> int:
+        """The status of one film's answer; raises OSError or EOFError where none came."""
+        if self._free:
+            reader, writer = self._free.pop()
+        else:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self._port, limit=2**22)
+        writer.write(self._requests[client])
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
+            await reader.readexactly(length)
+        except (OSError, EOFError):
+            writer.close()
+            raise
+        if b"connection: close" in head.lower():
+            writer.close()
+        else:
+            self._free.append((reader, writer))
+        return int(head.split(b" ", 2)[1])
+
+    def close(self) -> None:
+        """Close what is open."""
+        for _, writer in self._free:
+            writer.close()
+
+
 async def capacity(url: str, film: bytes, seconds: float) -> float:
     """Films a second with four callers who each send the next one when the last is answered."""
     done = 0
     end = time.perf_counter() + seconds
+    sender = Sender(url, film)
 
-    async def caller(client: httpx.AsyncClient) -> None:
+    async def caller(client: int) -> None:
         nonlocal done
         while time.perf_counter() < end:
-            answer = await client.post("/v1/predict", files={"file": film})
-            done += answer.status_code == 200
+            status = await sender.send(client)
+            done += status == 200
 
-    async with _client(url) as client:
-        began = time.perf_counter()
-        await asyncio.gather(*(caller(client) for _ in range(4)))
-        return done / (time.perf_counter() - began)
+    began = time.perf_counter()
+    await asyncio.gather(*(caller(k) for k in range(CLIENTS)))
+    sender.close()
+    return done / (time.perf_counter() - began)
 
 
 def queue_alone(load: float, seconds: float, deadline: float) -> Outcome:
@@ -105,11 +144,6 @@ def queue_alone(load: float, seconds: float, deadline: float) -> Outcome:
     return Outcome("queue", load, rate, good / seconds, refused / seconds, len(answered) - good, 0, p50, p99)
 
 
-def _client(url: str) -> httpx.AsyncClient:
-    limits = httpx.Limits(max_connections=512, max_keepalive_connections=512)
-    return httpx.AsyncClient(base_url=url, timeout=60, trust_env=False, limits=limits)
-
-
 async def offer(url: str, film: bytes, load: float, rate: float, seconds: float, deadline: float) -> Outcome:
     """Send films at `rate` a second, at moments of a Poisson process, for `seconds`."""
     rng = np.random.default_rng(0)
@@ -117,26 +151,27 @@ async def offer(url: str, film: bytes, load: float, rate: float, seconds: float,
     answered: list[float] = []
     refused = failed = 0
 
-    async def send(client: httpx.AsyncClient, at: float, k: int) -> None:
+    sender = Sender(url, film)
+
+    async def send(at: float, k: int) -> None:
         nonlocal refused, failed
         await asyncio.sleep(max(0.0, began + at - time.perf_counter()))
         try:
-            headers = {"X-Client": str(k % CLIENTS)}
-            answer = await client.post("/v1/predict", files={"file": film}, headers=headers)
-        except httpx.TransportError:
+            status = await sender.send(k % CLIENTS)
+        except (OSError, EOFError):
             failed += 1
             return
-        if answer.status_code == 200:
+        if status == 200:
             # From the planned moment: a sender who comes late because of the load is part of the load.
             answered.append(time.perf_counter() - began - at)
-        elif answer.status_code == 503:
+        elif status == 503:
             refused += 1
         else:
             failed += 1
 
-    async with _client(url) as client:
-        began = time.perf_counter()
-        await asyncio.gather(*(send(client, at, k) for k, at in enumerate(moments)))
+    began = time.perf_counter()
+    await asyncio.gather(*(send(at, k) for k, at in enumerate(moments)))
+    sender.close()
     good = sum(1 for latency in answered if latency <= deadline)
     p50, p99 = np.percentile(answered, [50, 99]) if answered else (float("nan"), float("nan"))
     late = len(answered) - good

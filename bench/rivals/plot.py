@@ -7,7 +7,13 @@ from pathlib import Path
 
 import matplotlib as mpl
 
-COLOURS = {"bare ONNX Runtime": "#888888", "hilum": "#0b6e4f"}
+COLOURS = {
+    "bare ONNX Runtime": "#888888",
+    "hilum": "#0b6e4f",
+    "BentoML": "#1f77b4",
+    "Ray Serve": "#e07b00",
+    "KServe": "#8e44ad",
+}
 
 
 def plot(table: Path) -> Path:
@@ -21,10 +27,10 @@ def plot(table: Path) -> Path:
     figure, axes = plt.subplots(2, len(groups), figsize=(3.6 * len(groups), 6.4), squeeze=False)
     for column, (model, payload) in enumerate(groups):
         mine = [row for row in rows if (row["model"], row["payload"]) == (model, payload)]
-        for server in dict.fromkeys(row["server"] for row in mine):
+        for server, colour in COLOURS.items():
             points = [row for row in mine if row["server"] == server]
             x = [int(row["concurrency"]) for row in points]
-            style = {"color": COLOURS.get(server), "linewidth": 2.4 if server == "hilum" else 1.4, "marker": "."}
+            style = {"color": colour, "linewidth": 2.4 if server == "hilum" else 1.4, "marker": "."}
             axes[0][column].plot(x, [float(row["films_per_second"]) for row in points], label=server, **style)
             axes[1][column].plot(x, [float(row["p99_ms"]) for row in points], **style)
         axes[0][column].set_title(f"{payload}, {model} model")
@@ -35,8 +41,8 @@ def plot(table: Path) -> Path:
         axes[0][column].set_ylim(bottom=0)
     axes[0][0].set_ylabel("films a second")
     axes[1][0].set_ylabel("99th percentile, ms")
-    axes[0][0].legend(fontsize=8)
-    figure.tight_layout()
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="upper center", ncols=len(COLOURS), fontsize=9)
+    figure.tight_layout(rect=(0, 0, 1, 0.95))
     target = table.with_suffix(".png")
     figure.savefig(target, dpi=110)
     plt.close(figure)
