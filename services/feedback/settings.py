@@ -32,6 +32,11 @@ class FeedbackSettings(ServiceSettings):
         description="How often new_data.csv and feedback_images/ are brought up to date; 0: never.",
     )
 
+    @property
+    def on_laptop(self) -> bool:
+        """Whether rows lie in a SQLite file: then the data folder stays, and objects and the key may lie beside it."""
+        return not self.database_url or self.database_url.startswith("sqlite")
+
     def newdata(self) -> str:
         """The URL of the bucket `newdata`."""
         return self.newdata_url or (self.data / "newdata").absolute().as_uri()

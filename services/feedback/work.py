@@ -21,8 +21,17 @@ AWAY = (DatabaseUnavailable, BlobsUnavailable, LeaseLost, BadSignature, OSError)
 
 
 async def work(feedback: Feedback, settings: FeedbackSettings) -> None:
-    """Go on until cancelled. What is away is tried again at the next turn; no read waits for any of it."""
+    """Go on until cancelled, or not at all where nothing is set that lasts.
+
+    What is away is tried again at the next turn; no read waits for any of it.
+    """
     compacted_at, said = datetime.now(UTC), ""
+    if not settings.newdata_url and not settings.on_laptop:
+        # A pod's own folder goes with the pod: objects there would be lost, and called written.
+        log.warning("HILUM_NEWDATA_URL is not set: no objects, no heads and no training data are written")
+        return
+    if not settings.ledger_key and not settings.on_laptop:
+        log.warning("HILUM_LEDGER_KEY is not set: no heads are signed")
     while settings.archive_seconds:
         await asyncio.sleep(settings.archive_seconds)
         due = datetime.now(UTC) - compacted_at >= timedelta(seconds=settings.compaction_seconds)
@@ -53,7 +62,8 @@ def turn(feedback: Feedback, settings: FeedbackSettings, *, compacting: bool) ->
     ledger = feedback.ledger()
     newdata = newdata_store(settings)
     metrics.ARCHIVED.inc(archive(ledger, newdata))
-    export_heads(ledger, newdata, ledger_key(settings.signing_key()), datetime.now(UTC))
+    if settings.ledger_key or settings.on_laptop:
+        export_heads(ledger, newdata, ledger_key(settings.signing_key()), datetime.now(UTC))
     if compacting:
         done = compact(ledger, open_blobs(settings.blobs(), settings.s3_endpoint), newdata)
         if done is not None:
