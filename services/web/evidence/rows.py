@@ -17,6 +17,7 @@ from hilum.evidence.figures import BANDS
 from hilum.problems import Problem
 from services.web.shadow.owed import expected
 from services.web.shadow.tables import Pair, ShadowRelease
+from services.web.standing import WITHDRAWAL
 from services.web.tables import Answer, Read, Release, Study
 
 # More studies at once are not judged: the figures of 500,000 pairs hold no more news than those of 200,000.
@@ -169,7 +170,7 @@ def _reads(
     query = (
         select(Read.study_uid, Read.blind, Read.labels)
         .join(Pair, Pair.study_uid == Read.study_uid)
-        .where(*where)
+        .where(*where, Read.withdrawn.is_(False), Read.kind != WITHDRAWAL)
         .order_by(Read.read_at, Read.version)
     )
     for uid, blind, labels in session.execute(_streamed(query)):

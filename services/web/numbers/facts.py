@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy import func, select, tuple_
@@ -76,8 +77,11 @@ def follow(session: Session, ids: Sequence[str]) -> None:
     ).all()
     batch = _Batch()
     for read, study, payload, known in rows:
-        if known is None and not study.synthetic:
+        if read.kind == WITHDRAWAL:
+            _forget(session, read.replaces, batch)
+        elif known is None and not study.synthetic and not read.withdrawn:
             session.add(_fact(session, read, study, payload, batch))
+            session.flush()
     for (hour, finding, release, blind), tally in sorted(batch.hours.items()):
         row = session.get(AgreementHour, (hour, finding, release, blind))
         if row is None:
@@ -99,7 +103,20 @@ def follow(session: Session, ids: Sequence[str]) -> None:
     session.flush()
 
 
-def _fact(session: Session, read: Read, study: Study, payload: dict[str, object] | None, batch: _Batch) -> ReadFact:
+def _forget(session: Session, read_id: str | None, batch: _Batch) -> None:
+    """A read that was taken back counts no longer, nor do its labels."""
+    fact = None if read_id is None else session.get(ReadFact, read_id)
+    read = None if fact is None else session.get(Read, fact.read_id)
+    if fact is None or read is None:
+        return
+    answer = session.get(Answer, (read.study_uid, read.answer_version))
+    _count(read, None if answer is None else answer.payload, batch, -1)
+    session.delete(fact)
+    session.flush()
+
+
+def _count(read: Read, payload: dict[str, Any] | None, batch: _Batch, sign: int) -> _Tally:
+    """The read's labels against its answer, added to the hours' tallies `sign` times."""
     found = payload.get("findings") if payload else None
     present = {f["name"] for f in found if f["present"]} if isinstance(found, list) else set()
     release = read.release_digest or NO_RELEASE
@@ -109,17 +126,26 @@ def _fact(session: Session, read: Read, study: Study, payload: dict[str, object]
         if label is None or not read.release_digest:
             continue
         tally = batch.hours[(hour, name, release, read.blind)]
-        for each in (whole, tally):
+        for each, count in ((whole, 1), (tally, sign)):
             if label == -1:
-                each.uncertain += 1
+                each.uncertain += count
             elif (label == 1) == (name in present):
-                each.agree += 1
+                each.agree += count
             else:
-                each.disagree += 1
-                each.missed += label == 1
-    others = select(Read.reader).where(
-        Read.study_uid == read.study_uid, Read.version < read.version, Read.reader != read.reader
+                each.disagree += count
+                each.missed += count * (label == 1)
+    return whole
+
+
+def _fact(session: Session, read: Read, study: Study, payload: dict[str, Any] | None, batch: _Batch) -> ReadFact:
+    whole = _count(read, payload, batch, 1)
+    before = select(Read.reader).where(
+        Read.study_uid == read.study_uid,
+        Read.version < read.version,
+        Read.withdrawn.is_(False),
+        Read.kind != WITHDRAWAL,
     )
+    readers = set(session.scalars(before)) if read.version > 1 else set()
     return ReadFact(
         read_id=read.id,
         study_uid=read.study_uid,
@@ -128,10 +154,10 @@ def _fact(session: Session, read: Read, study: Study, payload: dict[str, object]
         reader=read.reader,
         site=study.site,
         band=study.band,
-        release_digest=release,
+        release_digest=read.release_digest or NO_RELEASE,
         blind=read.blind,
-        first=read.version == 1,
-        second=read.version > 1 and session.scalar(others.limit(1)) is not None,
+        first=not readers,
+        second=bool(readers - {read.reader}),
         wait_seconds=max((read.read_at - study.arrived_at).total_seconds(), 0.0),
         seconds_spent=read.seconds_spent,
         agree=whole.agree,

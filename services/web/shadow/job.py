@@ -62,6 +62,7 @@ def find_job(session: Session, study_uid: str, canary: Key) -> Job | None:
         .join(Prediction, Prediction.film_uid == Film.uid)
         .where(
             Film.study_uid == study_uid,
+            Film.state != "withdrawn",
             Prediction.release_digest == shown.digest,
             Prediction.precision == shown.precision,
         )

@@ -231,3 +231,14 @@ def test_a_plot_says_its_numbers() -> None:
     assert drawn.bars[0].height == 0
     assert "Greatest 7" in drawn.summary
     assert plot("None", "studies", [], []).bars == ()
+
+
+def test_a_read_that_is_taken_back_counts_no_longer(room: Room) -> None:
+    uid = room.sent(pattern_film(2))
+    room.settled(uid)
+    assert room.read(uid, {FINDINGS[2]: 1}, "k", answer_version=1).status_code == 201
+    wait_for(lambda: room.client.get("/v1/numbers").json()["reads"] == 1, 30)
+    answer = room.client.post(f"/v1/studies/{uid}/reads/k/withdraw", headers={"Idempotency-Key": "w"})
+    assert answer.status_code in {200, 201}, answer.text
+    found = wait_for(lambda: [b for b in [room.client.get("/v1/numbers").json()] if b["reads"] == 0], 30)[0]
+    assert sum(part["agree"] + part["disagree"] for part in found["findings"]) == 0
