@@ -13,7 +13,7 @@ CODE := hilum services training tests samples bench
 .PHONY: help run test test-infra lint format train train-default bench bench-inference bench-training bench-viewer rivals fuzz lock
 .PHONY: ablations cross-validation retrain-proof backbones
 .PHONY: bench-lead bench-worklist chaos clean images kill-loop overload soak
-.PHONY: secrets publish e2e e2e-local
+.PHONY: secrets publish e2e e2e-local restore-drill
 
 help:  ## Show this list
 	@echo "Hilum ranks chest radiographs by urgency. Start with: make run"
@@ -108,6 +108,9 @@ e2e-local: $(VENV)/.serve  ## Bring up the cluster of ../shared, then make e2e t
 	../shared/cluster/cluster up --with storage,servicelb,traefik,rollouts,registry,git,argocd,minio,metrics
 	../shared/cluster/cluster image build ../shared/cluster/images/postgres --tag docker.io/library/postgres:15
 	eval "$$(../shared/cluster/cluster env)" && $(BIN)/python -m tests.e2e.cluster
+
+restore-drill:  ## Back up the cluster's database now, restore it beside the live one, compare, and say how long it took
+	k8s/restore-drill.sh
 
 images:  ## Build the images with buildah or docker; PUSH=registry/prefix pushes them by digest
 	k8s/images.sh
