@@ -1,6 +1,7 @@
 """Kill web, feedback, PostgreSQL and the object store with SIGKILL at random while films are sent and reads saved.
 
-Afterwards every film and read that was acknowledged must be there exactly once, and the ledger's chain must hold.
+Films come by upload and by C-STORE. Afterwards every film and read that was acknowledged must be there exactly once,
+the report of each answer must have reached the archive exactly once, and the ledger's chain must hold.
 `make chaos` runs 500 kills and writes `docs/benchmarks/chaos-<cpu>.csv`; `make test` runs a few.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
+import logging
 import math
 import os
 import random
@@ -26,7 +28,10 @@ import httpx
 import numpy as np
 from rich.console import Console
 
+from bench.chaos_dicom import Archive, Modality, gauge
+from bench.chaos_dicom import compare as compare_dicom
 from bench.machine import describe, slug
+from tests.fixtures.ports import free_ports
 from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.processes import ServiceProcess
 from tests.fixtures.seaweed import ACCESS_KEY, SECRET_KEY, SeaweedServer
@@ -219,6 +224,8 @@ class Result:
     slowest_start_seconds: dict[str, float]
     films: int
     reads: int
+    dicom_films: int
+    reports: int
     cut_off: dict[str, int]
     missing: int
     doubled: int
@@ -236,7 +243,10 @@ def run(kills: int, folder: Path, seed: int = 20261121, longest_seconds: float =
     os.environ.update(AWS_ACCESS_KEY_ID=ACCESS_KEY, AWS_SECRET_ACCESS_KEY=SECRET_KEY, AWS_REGION="us-east-1")
     postgres, store = HardPostgres(), HardSeaweed()
     services: list[ServiceProcess] = []
+    archive, dicom_port = Archive(), free_ports(1)[0]
+    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
     try:
+        archive.here()
         postgres.start()
         store.start()
         bucket = store.create_bucket()
@@ -260,14 +270,16 @@ def run(kills: int, folder: Path, seed: int = 20261121, longest_seconds: float =
         )
         web = ServiceProcess(
             "services.web", folder / "web.log", inference_url=inference.url, feedback_url=feedback.url, blind_share="0",
-            retry_max_seconds="1", poll_seconds="0.5", **shared,
+            retry_max_seconds="1", poll_seconds="0.5", dicom_port=str(dicom_port), results_to=archive.address,
+            results_heat="false", results_retry_max_seconds="1", **shared,
         )  # fmt: skip
         services = [inference, feedback, web]
         for service in services:
             service.start()
         promises, stop = Promises(), threading.Event()
         clients = [Client(web.url, promises, stop, n, reads=n >= UPLOADERS) for n in range(UPLOADERS + READERS)]
-        for client in clients:
+        modality = Modality(dicom_port, stop, seed)
+        for client in (*clients, modality):
             client.start()
         _wait(lambda: bool(promises.reads), 120, "no read was saved")
         found = Kills(kills, began + longest_seconds)
@@ -287,10 +299,14 @@ def run(kills: int, folder: Path, seed: int = 20261121, longest_seconds: float =
             raise RuntimeError("; ".join(found.errors))
         time.sleep(1)
         stop.set()
-        for client in clients:
+        for client in (*clients, modality):
             client.join(60)
         missing, doubled, holds = _compare(web.url, feedback.url, promises)
+        for name in ("hilum_films_waiting", "hilum_results_waiting"):
+            _wait(lambda name=name: gauge(web.url, name) == 0, QUIET_SECONDS, f"{name} is not 0")
+        missing_dicom, doubled_dicom = compare_dicom(web.url, [modality], archive)
     finally:
+        archive.away()
         for service in services:
             service.kill()
         store.remove()
@@ -300,11 +316,13 @@ def run(kills: int, folder: Path, seed: int = 20261121, longest_seconds: float =
         slowest_start_seconds={name: max(each) for name, each in found.starts.items()},
         films=len(promises.films),
         reads=len(promises.reads),
-        cut_off=dict(promises.cut),
-        missing=missing,
-        doubled=doubled,
+        dicom_films=len(modality.promised),
+        reports=len(archive.kept),
+        cut_off={**promises.cut, "C-STORE": modality.cut},
+        missing=missing + missing_dicom,
+        doubled=doubled + doubled_dicom,
         chain_holds=holds,
-        odd=promises.odd,
+        odd=[*promises.odd, *modality.odd],
         seconds=time.monotonic() - began,
     )
 
@@ -363,6 +381,7 @@ def rows(result: Result) -> list[tuple[str, str]]:
     found += [(f"kills of {name}", str(count)) for name, count in sorted(result.kills.items())]
     found += [(f"slowest start of {n} (s)", f"{s:.1f}") for n, s in sorted(result.slowest_start_seconds.items())]
     found += [("films acknowledged", str(result.films)), ("reads acknowledged", str(result.reads))]
+    found += [("films answered 0000", str(result.dicom_films)), ("reports at the archive", str(result.reports))]
     found += [(f"{kind}s cut off", str(count)) for kind, count in sorted(result.cut_off.items())]
     found += [("missing", str(result.missing)), ("doubled", str(result.doubled))]
     return [*found, ("chain holds", str(result.chain_holds).lower()), ("odd answers", str(len(result.odd)))]

@@ -28,4 +28,5 @@ def test_what_was_acknowledged_survives_kills_of_every_part(
     assert sum(result.kills.values()) == KILLS
     assert result.films > 0
     assert result.reads > 0
+    assert result.dicom_films > 0
     assert (result.missing, result.doubled, result.chain_holds, result.odd) == (0, 0, True, [])
