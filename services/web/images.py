@@ -52,7 +52,9 @@ def find_film(web: Web, study_uid: str, film_uid: str) -> StoredFilm:
 def list_films(web: Web, study_uid: str) -> Sequence[Film]:
     """The study's films in their order; raises a 404 problem."""
     with web.read() as session:
-        films = session.scalars(select(Film).where(Film.study_uid == study_uid).order_by(Film.number)).all()
+        films = session.scalars(
+            select(Film).where(Film.study_uid == study_uid).order_by(Film.state == "withdrawn", Film.number)
+        ).all()
     if not films:
         raise no_such_study()
     return films
