@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import argparse
 import csv
+import functools
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -221,26 +222,32 @@ def main() -> None:
     path = chromium_path()
     if path is None:
         sys.exit("no Chromium: HILUM_CHROMIUM can name one")
+    stages: list[Callable[[Browser, Path], list[Figure]]] = [
+        functools.partial(_walks, studies=options.studies, side=side) for side in options.sides
+    ]
+    stages += [] if options.no_large else [_large, _many]
     figures = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        for side in options.sides:
+        for stage in stages:
             with tempfile.TemporaryDirectory(prefix="hilum-bench-") as folder:
-                figures += _walks(browser, Path(folder), options.studies, side)
-        for measure in () if options.no_large else (_large, _many):
-            with tempfile.TemporaryDirectory(prefix="hilum-bench-") as folder:
-                figures += measure(browser, Path(folder))
+                figures += stage(browser, Path(folder))
+            # After each: the first figures are not lost by what comes last.
+            _write(figures)
         browser.close()
-    target = ROOT / "docs/benchmarks" / f"viewer-{slug()}.csv"
     table = Table("figure", "value", "unit", "n", title=describe())
+    for figure in figures:
+        table.add_row(figure.name, f"{figure.value:.3g}", figure.unit, str(figure.samples))
+    console.print(table)
+
+
+def _write(figures: list[Figure]) -> None:
+    target = ROOT / "docs/benchmarks" / f"viewer-{slug()}.csv"
     with target.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["figure", "value", "unit", "n", "machine"])
         for figure in figures:
             writer.writerow([figure.name, f"{figure.value:.3g}", figure.unit, figure.samples, describe()])
-            table.add_row(figure.name, f"{figure.value:.3g}", figure.unit, str(figure.samples))
-    console.print(table)
-    console.print(f"written to {target.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":
