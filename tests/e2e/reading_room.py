@@ -133,6 +133,9 @@ class Watch:
         page.on("request", lambda request: self._request(request.url))
 
     def _console(self, message: ConsoleMessage) -> None:
+        # Playwright's own words where a test has no service worker.
+        if "blocked by Playwright" in message.text:
+            return
         if message.type in {"error", "warning"} and not re.search(self.expected, message.text):
             self.complaints.append(f"console: {message.text}")
 

@@ -18,8 +18,10 @@ export function choose(studies, current, passed) {
 
 export async function nextUnread(current, passed = skipped()) {
   let cursor = "";
+  // The first that is neither this one nor skipped is wanted: seldom is more than a few lines needed.
+  const limit = Math.min(passed.length + 10, 200);
   for (;;) {
-    const answer = await fetch(`/v1/studies?limit=100${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
+    const answer = await fetch(`/v1/studies?limit=${limit}${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
     if (!answer.ok) throw new Error(`the list answered ${answer.status}`);
     const page = await answer.json();
     const found = choose(page.studies, current, passed);

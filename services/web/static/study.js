@@ -63,9 +63,9 @@ function allOthersAbsent() {
   if (read && !read.locked) read.write(othersAbsent(read.read()));
 }
 
-async function goOn(text) {
+async function goOn(text, following = null) {
   try {
-    const next = await nextUnread(uid);
+    const next = await (following ?? nextUnread(uid));
     if (next) go(`/studies/${next.uid}`, text);
     else go("/", skipped().length ? `${text} Only skipped studies are left.` : `${text} No study is left that nobody reads.`);
   } catch {
@@ -74,13 +74,13 @@ async function goOn(text) {
 }
 
 // After a blind or a second read its counterpart is shown before going on; else the next study follows at once.
-function afterSaving() {
+function afterSaving(following = null) {
   read.dropDraft();
   remember(uid, key, title, Number(form.dataset.undoSeconds));
   const { blind, second, kind } = form.dataset;
   if (blind === "yes") go(`/studies/${uid}?saved=1`, "The read is saved; here is the answer.");
   else if (second === "yes" || kind === "adjudication") go(`/studies/${uid}?saved=1`, "The read is saved; here is the other one.");
-  else goOn(`The read of ${title} is saved.`);
+  else goOn(`The read of ${title} is saved.`, following);
 }
 
 function entryOf(labels) {
@@ -117,9 +117,12 @@ async function save() {
   const entry = entryOf(labels);
   // A full or forbidden storage must not stop a read: it is sent all the same.
   const kept = await outbox.keep(entry).then(() => true, () => false);
+  // Asked while the read is on its way: it is another study in any case.
+  const following = nextUnread(uid);
+  following.catch(() => {});
   const outcome = await outbox.deliver(entry);
   if (outcome.kind === "saved") {
-    afterSaving();
+    afterSaving(following);
     return;
   }
   if (outcome.kind === "refused") {
