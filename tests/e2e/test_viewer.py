@@ -149,6 +149,8 @@ def begin(page: Page, uid: str, painter: str | None = "webgl2") -> None:
     page.goto(f"/studies/{uid}")
     shown = page.locator(".film.shown").first
     expect(shown).to_have_attribute("data-painted", painter or re.compile("."))
+    # The form takes the focus when it is ready; a key before that is the film's.
+    expect(page.locator("#message")).to_contain_text("Nothing judged yet.")
 
 
 def until(page: Page, holds: str) -> None:
