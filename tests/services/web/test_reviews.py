@@ -65,6 +65,12 @@ def test_a_conflict_is_decided_by_a_third_person(shared: Room) -> None:
             refused = party.read(uid, decided, "x-1", answer_version=1, kind="adjudication")
             assert (refused.status_code, refused.json()["type"]) == (403, "urn:hilum:problem:third-person-needed")
         assert lea.client.get("/v1/reviews").json()["reviews"][0]["mine"]
+        assert f"/studies/{uid}?adjudicate=1" in lea.client.get("/reviews", params={"state": "conflict"}).text
+        form = lea.client.get(f"/studies/{uid}", params={"adjudicate": "1"}).text
+        # What both say alike is set, what is in dispute is not.
+        assert ("Your read decides." in form, form.count(" checked")) == (True, 1)
+        assert 'id="read"' not in ben.client.get(f"/studies/{uid}", params={"adjudicate": "1"}).text
+        assert "Conflict between two readers." in ben.client.get(f"/studies/{uid}").text
         settled = lea.read(uid, decided, "l-1", answer_version=1, kind="adjudication")
         assert (settled.status_code, settled.json()["read"]["kind"]) == (201, "adjudication")
         assert settled.json()["study"]["review"]["state"] == "settled"

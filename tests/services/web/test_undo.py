@@ -42,6 +42,22 @@ def test_a_read_taken_back_leaves_the_study_unread_and_both_in_the_history(any_r
     assert ledger["k-1"]["labels"] == LABELS
 
 
+def test_the_page_brings_back_what_was_set_and_shows_what_an_edit_changed(room: Room) -> None:
+    uid = scored(room)
+    room.read(uid, LABELS, "k-1", answer_version=1, comment="first thoughts")
+    withdraw(room, uid, "k-1", "k-2")
+    page = room.client.get(f"/studies/{uid}", params={"undone": "1"}).text
+    assert "first thoughts</textarea>" in page
+    assert page.count(" checked") == len(LABELS)
+    assert "took version 1 back" in page
+    room.read(uid, LABELS, "k-3", answer_version=1)
+    room.read(uid, {**LABELS, FINDINGS[0]: 0}, "k-4", answer_version=1)
+    page = room.client.get(f"/studies/{uid}").text
+    assert f"edited version 3: {FINDINGS[0]} present → absent" in page
+    assert 'id="read"' not in page
+    assert room.client.get(f"/studies/{uid}", params={"again": "1"}).text.count(" checked") == len(LABELS)
+
+
 def test_the_same_undo_twice_is_one_and_a_second_one_says_so(any_room: Room) -> None:
     uid = scored(any_room)
     any_room.read(uid, LABELS, "k-1", answer_version=1)
