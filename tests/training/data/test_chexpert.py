@@ -122,8 +122,12 @@ def test_a_small_chexpert_made_of_real_films_is_read_split_and_decoded(tmp_path:
 @needs_films
 def test_a_network_trained_on_chexperts_layout_becomes_a_release_with_its_findings_in_its_order(tmp_path: Path) -> None:
     folder = chexpert_data(tmp_path, films=120)
+    named = Source(kind="chexpert", path="CheXpert-v1.0-small", name="elsewhere")
     recipe = read_recipe(CONFIGS / "chexpert-tiny.yaml").changed(
-        data__minimum_positives=0, data__minimum_negatives=1, evaluation__bootstrap_draws=10
+        data__sources=[named.model_dump()],
+        data__minimum_positives=0,
+        data__minimum_negatives=1,
+        evaluation__bootstrap_draws=10,
     )
     prepared = prepare(recipe, folder, tmp_path / "store")
     findings, train = prepared.manifest.findings, prepared.parts["train"]
@@ -134,6 +138,9 @@ def test_a_network_trained_on_chexperts_layout_becomes_a_release_with_its_findin
     exact = [exact_finding("chexpert", label) for label in LABELS]
     assert release.findings == findings == tuple(name for name in exact if name is not None and name != "No Finding")
     report = json.loads((release.folder / "evaluation.json").read_text(encoding="utf-8"))
-    assert set(report["populations"]) == {"chexpert"}
-    assert summary(release).row_count == len(report["populations"]["chexpert"]["findings"]) > 0
-    assert "a blank counts as absent" in (release.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert set(report["populations"]) == {"elsewhere"}
+    assert summary(release).row_count == len(report["populations"]["elsewhere"]["findings"]) > 0
+    card = (release.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    # The card's tables say "elsewhere"; its text must say what that is.
+    for phrase in ("a blank counts as absent", "- elsewhere: CheXpert (Irvin", "The same holds for elsewhere"):
+        assert phrase in card
