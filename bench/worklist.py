@@ -178,7 +178,9 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=1_000_000, help="rows (default a million)")
     parser.add_argument("--unread", type=int, default=50_000, help="of them unread (default 50,000)")
     parser.add_argument("--times", type=int, default=200, help="questions of each kind (default 200)")
-    parser.add_argument("--only", choices=sorted(BOUND_MS), help="one database alone; no file is written")
+    parser.add_argument(
+        "--only", choices=sorted(BOUND_MS), help="one database alone; the other's rows in the file stay"
+    )
     options = parser.parse_args()
     size = Size(options.studies, options.unread)
     timings: list[Timing] = []
@@ -197,17 +199,22 @@ def main() -> None:
             timing.database, timing.kind, *cells, str(len(timing.milliseconds)), style="bold red" if late else ""
         )
     Console().print(table)
-    if options.only is None:
-        _write(timings, size)
+    _write(timings, size)
 
 
 def _write(timings: list[Timing], size: Size) -> None:
     target = ROOT / "docs/benchmarks" / f"worklist-{slug()}.csv"
+    measured = {timing.database for timing in timings}
+    kept: list[list[str]] = []
+    if target.exists():
+        with target.open(newline="", encoding="utf-8") as stream:
+            kept = [row for row in list(csv.reader(stream))[1:] if row[0] not in measured]
     with target.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(
             ["database", "list", "p50_ms", "p99_ms", "worst_ms", "bound_ms", "n", "studies", "unread", "machine"]
         )
+        writer.writerows(kept)
         for timing in timings:
             writer.writerow(
                 [
