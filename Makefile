@@ -14,6 +14,8 @@ CODE := hilum services training tests samples bench
 .PHONY: ablations cross-validation retrain-proof backbones
 .PHONY: bench-lead bench-worklist chaos clean images kill-loop overload soak
 .PHONY: secrets publish e2e e2e-local restore-drill
+.PHONY: secrets publish e2e e2e-local
+.PHONY: test-oidc
 
 help:  ## Show this list
 	@echo "Hilum ranks chest radiographs by urgency. Start with: make run"
@@ -27,6 +29,9 @@ run: $(VENV)/.serve  ## Start the whole reading room on this machine (Ctrl-C sto
 
 test: $(VENV)/.test  ## Run all tests with coverage (the first time installs torch: about 3 minutes)
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+
+test-oidc: $(VENV)/.test  ## Sign in by a real Keycloak (needs Java 17 and its distribution; docs/security.md)
+	$(BIN)/python -m bench.keycloak
 
 test-infra:  ## Test tf/: native tests, checkov, apply to a simulated AWS (about 5 minutes; needs terraform)
 	tests/infra/run.sh
