@@ -15,7 +15,14 @@ from services.web.identity.passwords import hashed
 from services.web.identity.users import User, write_users
 from tests.e2e.reading_room import ROOT, Room, running
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
+# Take the mark off once they pass.
+UNPROVEN = "these browser tests were written when no processor was free and never ran yet: HILUM_UNPROVEN=1 runs them"
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(os.environ.get("HILUM_UNPROVEN") != "1", reason=UNPROVEN),
+]
 SAMPLES = sorted((ROOT / "samples").glob("nih_0*.jpg"))
 PASSWORD = "five wet stones in a row"
 # Pictures of the states for docs/radiologist.md are left here where it is set.
