@@ -18,23 +18,33 @@ export function wanted(uid, films) {
   ];
 }
 
+// The study that `n` leads to: the neighbour in the list, which need not be the one that is due first.
+function neighbour() {
+  return document.querySelector("a[rel=next]")?.getAttribute("href").split("/").pop() ?? null;
+}
+
+async function preload(uid, ask) {
+  const answer = await ask(`/v1/studies/${uid}/films`, { priority: "low" });
+  const { films } = answer.ok ? await answer.json() : { films: [] };
+  for (const url of wanted(uid, films)) {
+    const got = await ask(url, { priority: "low" });
+    // To the end, or the browser does not keep it.
+    await got.arrayBuffer();
+  }
+}
+
 // Look now, and again from time to time: a more urgent study may have come. Stops when the page goes.
-export function preloadNext(current, { ask = fetch, next = nextUnread } = {}) {
-  const done = new Set();
+export function preloadNext(current, { ask = fetch, next = nextUnread, beside = neighbour } = {}) {
+  const done = new Set([current]);
   async function look() {
     try {
-      const study = document.hidden ? null : await next(current);
-      if (study && !done.has(study.uid)) {
-        const answer = await ask(`/v1/studies/${study.uid}/films`, { priority: "low" });
-        const { films } = answer.ok ? await answer.json() : { films: [] };
-        for (const url of wanted(study.uid, films)) {
-          const got = await ask(url, { priority: "low" });
-          // To the end, or the browser does not keep it.
-          await got.arrayBuffer();
-        }
-        done.add(study.uid);
-        performance.mark("hilum:preloaded", { detail: study.uid });
+      const due = document.hidden ? null : await next(current);
+      const fresh = [due?.uid, document.hidden ? null : beside()].filter((uid) => uid && !done.has(uid));
+      for (const uid of new Set(fresh)) {
+        await preload(uid, ask);
+        done.add(uid);
       }
+      if (fresh.length) performance.mark("hilum:preloaded");
     } catch {
       // The server is away, or the page is going: nothing is lost but some milliseconds.
     }
