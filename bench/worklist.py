@@ -31,6 +31,7 @@ from rich.table import Table
 from bench.machine import describe, slug
 from bench.worklist_rows import SITES, SPACING, Size, accession_of, fill, patient_of, uid_of
 from hilum.storage import make_engine, upgrade
+from hilum.telemetry import configure_logging
 from services.web.app import create_app
 from services.web.cursor import encode_cursor
 from services.web.settings import WebSettings
@@ -183,6 +184,8 @@ def main() -> None:
     )
     options = parser.parse_args()
     size = Size(options.studies, options.unread)
+    # As in the service: a line for each request would be measured too.
+    configure_logging("warning", "json")
     timings: list[Timing] = []
     if options.only in {None, "sqlite"}:
         with tempfile.TemporaryDirectory(prefix="hilum-bench-") as name:
