@@ -19,6 +19,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,12 @@ def _answers(url: str) -> bool:
         return False
 
 
+def browser_like() -> httpx.Client:
+    """A client that keeps cookies as browsers do: Keycloak's are Secure, and this machine counts as such without TLS."""
+    jar = CookieJar(DefaultCookiePolicy(secure_protocols=("http", "https")))
+    return httpx.Client(follow_redirects=True, timeout=30, headers={"accept": "text/html"}, cookies=jar)
+
+
 def sign_in(browser: httpx.Client, room: str, name: str, password: str) -> httpx.Response:
     """As a person does it: our page, Keycloak's form, back."""
     form = browser.get(f"{room}/auth/start", params={"next": "/history"})
@@ -137,7 +144,7 @@ def rotate(address: str, admin: str) -> None:
 def prove(room: str, address: str, password: str, admin: str) -> Iterator[tuple[str, Callable[[], bool]]]:
     """Sentences, each with its check, in order."""
     html_page = {"accept": "text/html"}
-    browser = httpx.Client(follow_redirects=True, timeout=30, headers=html_page)
+    browser = browser_like()
 
     def reads_as_anna() -> bool:
         landed = sign_in(browser, room, "anna", password)
@@ -157,6 +164,8 @@ def prove(room: str, address: str, password: str, admin: str) -> Iterator[tuple[
 
     def leaves() -> bool:
         left = browser.post(f"{room}/logout", headers={"origin": room})
+        if "refresh" not in left.headers:
+            return False
         ended = browser.get(left.headers["refresh"].removeprefix("0; url="))
         again = browser.get(f"{room}/auth/start")
         return str(ended.url).startswith(f"{room}/login") and 'name="password"' in again.text
@@ -164,7 +173,7 @@ def prove(room: str, address: str, password: str, admin: str) -> Iterator[tuple[
     yield "signing out ends Keycloak's own session too", leaves
 
     def admin_in() -> bool:
-        with httpx.Client(follow_redirects=True, timeout=30, headers=html_page) as other:
+        with browser_like() as other:
             sign_in(other, room, "adam", password)
             return (other.get(f"{room}/v1/audit").status_code, other.get(f"{room}/v1/studies").status_code) == (
                 200,
@@ -174,14 +183,14 @@ def prove(room: str, address: str, password: str, admin: str) -> Iterator[tuple[
     yield "an admin's role opens the audit log and not the list", admin_in
 
     def nobody() -> bool:
-        with httpx.Client(follow_redirects=True, timeout=30, headers=html_page) as other:
+        with browser_like() as other:
             refused = sign_in(other, room, "eve", password)
             return refused.status_code == 401 and other.get(f"{room}/v1/studies").status_code == 401
 
     yield "a person without a role of ours is refused", nobody
 
     def wrong() -> bool:
-        with httpx.Client(follow_redirects=True, timeout=30, headers=html_page) as other:
+        with browser_like() as other:
             sign_in(other, room, "anna", "wrong")
             return other.get(f"{room}/v1/studies").status_code == 401
 
@@ -197,7 +206,7 @@ def prove(room: str, address: str, password: str, admin: str) -> Iterator[tuple[
     def new_keys() -> bool:
         rotate(address, admin)
         time.sleep(31)  # Keys are asked for again after half a minute at the earliest.
-        with httpx.Client(follow_redirects=True, timeout=30, headers=html_page) as other:
+        with browser_like() as other:
             return "Reading as <b>anna</b>" in sign_in(other, room, "anna", password).text
 
     yield "a new signing key of the realm is taken up without a restart", new_keys
