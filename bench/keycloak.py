@@ -114,7 +114,7 @@ def _answers(url: str) -> bool:
 
 
 def browser_like() -> httpx.Client:
-    """A client that keeps cookies as browsers do: Keycloak's are Secure, and this machine counts as such without TLS."""
+    """A client that keeps cookies as browsers do: Keycloak's are Secure, and loopback is secure enough for them."""
     jar = CookieJar(DefaultCookiePolicy(secure_protocols=("http", "https")))
     return httpx.Client(follow_redirects=True, timeout=30, headers={"accept": "text/html"}, cookies=jar)
 
@@ -143,7 +143,6 @@ def rotate(address: str, admin: str) -> None:
 
 def prove(room: str, address: str, password: str, admin: str) -> Iterator[tuple[str, Callable[[], bool]]]:
     """Sentences, each with its check, in order."""
-    html_page = {"accept": "text/html"}
     browser = browser_like()
 
     def reads_as_anna() -> bool:
