@@ -196,7 +196,7 @@ def prove(room: str, address: str, password: str, admin: str) -> Iterator[tuple[
     yield "a wrong password signs nobody in", wrong
 
     def stolen() -> bool:
-        with httpx.Client(timeout=30, headers=html_page) as thief:
+        with browser_like() as thief:
             code = {"code": "x", "state": "y", "session_state": "z"}
             return thief.get(f"{room}/auth/callback", params=code).status_code == 400
 
