@@ -336,8 +336,12 @@ def test_the_list_refreshes_and_keeps_the_place(page: Page, open_room: Room) -> 
     held = page.evaluate("document.activeElement.closest('tr').dataset.key")
     count = page.locator("#rows tr").count()
     open_room.upload(ROOT / "samples" / "nih_test1.dcm", priority="STAT")
-    expect(page.locator("#rows tr")).to_have_count(count + 1, timeout=20_000)
-    assert page.evaluate("document.activeElement.closest('tr').dataset.key") == held
+    # Somebody is in the list: what came is announced, and shown when it is asked for.
+    expect(page.locator("#arrivals")).to_contain_text("1 new", timeout=20_000)
+    expect(page.locator("#rows tr")).to_have_count(count)
+    page.locator("#arrivals button").click()
+    expect(page.locator("#rows tr")).to_have_count(count + 1)
+    assert page.locator(f"#rows tr[data-key='{held}']").count() == 1
 
 
 def test_a_blind_study_shows_no_answer_until_its_read_is_saved(browser: Browser, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_what_arrives_is_announced_and_moves_nothing_under_the_reader(page: Page
     expect(page.locator("#arrivals-text")).to_contain_text("1 new, 1 critical", timeout=WAIT_MS)
     assert page.locator("#rows tr").count() == 3
     assert page.locator(f"tr[data-key='{key}']").bounding_box() == before
-    page.keyboard.press(".")
+    page.keyboard.press("r")
     expect(page.locator("#rows tr")).to_have_count(4)
     expect(page.locator("#rows")).to_contain_text("A-STAT")
     expect(page.locator("#arrivals")).to_be_hidden()

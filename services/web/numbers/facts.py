@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import func, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy import func, or_, select, tuple_
+from sqlalchemy.orm import Session, aliased
 
 from hilum.storage import DatabaseUnavailable, writer_lock
 from services.web.context import Web
@@ -50,12 +50,20 @@ class _Batch:
 
 
 def not_followed(session: Session, mark: Mark) -> list[tuple[datetime, str]]:
-    """Time and id of at most BATCH reads after `mark` that have no row yet, the earliest first."""
+    """Time and id of at most BATCH reads after `mark` that are not yet counted, or taken back, the earliest first."""
+    taken_back = aliased(ReadFact)
     query = (
         select(Read.read_at, Read.id)
         .outerjoin(ReadFact, ReadFact.read_id == Read.id)
-        # A read that was taken back was made all the same; its withdrawal is no read.
-        .where(ReadFact.read_id.is_(None), Read.kind != WITHDRAWAL)
+        .outerjoin(taken_back, taken_back.read_id == Read.replaces)
+        # A withdrawal is no read: it is followed as long as the read that it takes back still counts.
+        .where(
+            ReadFact.read_id.is_(None),
+            or_(
+                (Read.kind != WITHDRAWAL) & Read.withdrawn.is_(False),
+                (Read.kind == WITHDRAWAL) & taken_back.read_id.is_not(None),
+            ),
+        )
         .order_by(Read.read_at, Read.id)
         .limit(BATCH)
     )

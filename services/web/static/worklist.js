@@ -138,7 +138,7 @@ listen({
   ArrowUp: up,
   Enter: { run: (event) => (event.target === document.body ? links()[0]?.click() : false) },
   "/": { run: () => document.getElementById("search")?.focus() },
-  ".": { run: showHeld },
+  r: { run: showHeld },
   n: { run: () => document.querySelector("a[rel=next]")?.click() },
   p: { run: () => document.querySelector("a[rel=prev]")?.click() },
 });
