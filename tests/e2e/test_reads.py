@@ -9,19 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
 from services.web.identity.passwords import hashed
 from services.web.identity.users import User, write_users
 from tests.e2e.reading_room import ROOT, Room, running
 
-# Take the mark off once they pass.
-UNPROVEN = "these browser tests were written when no processor was free and never ran yet: HILUM_UNPROVEN=1 runs them"
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
     pytest.mark.timeout(600),
-    pytest.mark.skipif(os.environ.get("HILUM_UNPROVEN") != "1", reason=UNPROVEN),
 ]
 SAMPLES = sorted((ROOT / "samples").glob("nih_0*.jpg"))
 PASSWORD = "five wet stones in a row"
@@ -99,16 +96,25 @@ def shot(page: Page, name: str) -> None:
 
 
 def kept_here(page: Page) -> int:
-    found: int = page.evaluate(
-        """() => new Promise((resolve) => {
-          const opening = indexedDB.open("hilum", 1);
-          opening.onsuccess = () => {
-            const count = opening.result.transaction("reads").objectStore("reads").count();
-            count.onsuccess = () => resolve(count.result);
-          };
-        })"""
-    )
-    return found
+    for _ in range(5):
+        try:
+            page.wait_for_load_state()
+            found: int = page.evaluate(COUNT_KEPT)
+            return found
+        except Error as error:
+            # The page shows itself anew when what waited was sent.
+            if "context was destroyed" not in str(error):
+                raise
+    raise AssertionError("the page never came to rest")
+
+
+COUNT_KEPT = """() => new Promise((resolve) => {
+  const opening = indexedDB.open("hilum", 1);
+  opening.onsuccess = () => {
+    const count = opening.result.transaction("reads").objectStore("reads").count();
+    count.onsuccess = () => resolve(count.result);
+  };
+})"""
 
 
 def test_read_in_two_keys_undo_second_reader_conflict_decision(person: Callable[[str], Page], room: Room) -> None:

@@ -97,8 +97,9 @@ def test_a_view_is_saved_shown_first_deleted_and_brought_back(page: Page) -> Non
     expect(page.locator("#view-undo")).to_contain_text("Red is deleted")
     page.click("#view-undo button")
     expect(page.locator("#views a", has_text="Red")).to_be_visible()
+    expect(page.locator("#view-undo")).to_be_hidden()
     page.click(".delete-view")
-    expect(page.locator("#view-undo")).to_contain_text("Red is deleted")
+    expect(page.locator("#view-undo")).to_be_visible()
     page.goto("/")
     expect(page).to_have_url("/")
 
