@@ -55,7 +55,6 @@ def markdown() -> str:
         "| `HILUM_DICOM_KILLS` | kills of the kill loop of DICOM (default 2) |",
         "| `HILUM_KILLS` | kills of the kill loop (default 50) |",
         "| `HILUM_CHAOS_KILLS` | kills of the chaos test (default 6; `make chaos`: 500) |",
-        "| `HILUM_UNPROVEN` | 1: also run tests that never ran yet; each says why |",
         "| `HILUM_REQUIRE_REAL` | 1: a real server that cannot start fails the tests instead of skipping them |",
     ]
     shared = ServiceSettings.model_fields

@@ -13,13 +13,8 @@ from tests.fixtures.real import cannot_start
 KILLS = int(os.environ.get("HILUM_CHAOS_KILLS", "6"))
 
 
-# Take the mark off once it passes.
-UNPROVEN = "bench.chaos ran by hand with four kills (docs/benchmarks), never yet as a test: HILUM_UNPROVEN=1 runs it"
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.skipif(os.environ.get("HILUM_UNPROVEN") != "1", reason=UNPROVEN)
 def test_what_was_acknowledged_survives_kills_of_every_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aws_keys: None
 ) -> None:
