@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, insert, text
 
 from services.web.list_tables import PresentFinding
-from services.web.tables import Base, Film, Read, Study
+from services.web.numbers.tables import ReadFact
+from services.web.tables import Base, Film, Outbox, Read, Study
 
 SITES = [f"Site {number:02d}" for number in range(30)]
 # Share of studies in which each is present; the last ones are rare on purpose.
@@ -122,10 +123,42 @@ def _rows(
         yield study, film, reading, present
 
 
+def _followers(study: dict[str, Any], reading: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the workers made of the read long ago: its delivery, and its row for the lead's numbers."""
+    read_at = reading["read_at"]
+    sent = {
+        "id": reading["id"],
+        "payload": {"study_uid": study["uid"], "film_uids": [f"{study['uid']}.1"], "labels": reading["labels"]},
+        "attempts": 1,
+        "next_try": read_at,
+        "delivered_at": read_at,
+    }
+    fact = {
+        "read_id": reading["id"],
+        "study_uid": study["uid"],
+        "read_at": read_at,
+        "due_at": study["due_at"],
+        "reader": reading["reader"],
+        "site": study["site"],
+        "band": study["band"],
+        "release_digest": "d",
+        "blind": reading["blind"],
+        "first": True,
+        "second": False,
+        "wait_seconds": (read_at - study["arrived_at"]).total_seconds(),
+        "agree": 1,
+        "disagree": 0,
+        "uncertain": 0,
+    }
+    return sent, fact
+
+
 def fill(connection: Connection, size: Size) -> None:
     """Write all rows and bring the database's statistics up to date, as its own upkeep does."""
     now = datetime.now(UTC)
-    parts: dict[type[Base], list[dict[str, Any]]] = {Study: [], Film: [], Read: [], PresentFinding: []}
+    parts: dict[type[Base], list[dict[str, Any]]] = {
+        table: [] for table in (Study, Film, Read, PresentFinding, Outbox, ReadFact)
+    }
 
     def flush() -> None:
         for table, rows in parts.items():
@@ -137,6 +170,9 @@ def fill(connection: Connection, size: Size) -> None:
         parts[Film].append(film)
         if reading is not None:
             parts[Read].append(reading)
+            sent, fact = _followers(study, reading)
+            parts[Outbox].append(sent)
+            parts[ReadFact].append(fact)
         parts[PresentFinding] += present
         if len(parts[Study]) >= CHUNK:
             flush()

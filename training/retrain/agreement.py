@@ -3,7 +3,7 @@
 A reader who is right with chance r moves the log-odds of "present" by log(r / (1 - r)): the best weighting of
 independent votes (Nitzan & Paroush, International Economic Review 1982). r is estimated from agreement with the other
 readers of the same films, drawn towards PRIOR while there is little to go by; blind and shown reads apart, for a reader
-who saw the answer agrees with everybody else who saw it.
+who saw the answer agrees with everybody else who saw it. An adjudication is no vote: what it judged is decided.
 """
 
 from __future__ import annotations
@@ -39,12 +39,24 @@ class Label:
 
 
 def judgements(reads: Iterable[FilmRead]) -> Judgements:
-    """Votes by (film, finding): who, whether blind, and 1, 0 or -1."""
+    """Votes by (film, finding): who, whether blind, and 1, 0 or -1. Adjudications are none."""
     held: Judgements = defaultdict(list)
     for read in reads:
+        if read.decides:
+            continue
         for name, value in read.labels.items():
             held[(read.film, name)].append(((read.reader, read.blind), value))
     return held
+
+
+def decisions(reads: Iterable[FilmRead]) -> dict[tuple[str, str], Label]:
+    """What adjudications settled, by (film, finding): certain, whatever the votes said. Blanks settle nothing."""
+    return {
+        (read.film, name): Label(value, 1.0, 1, read.blind)
+        for read in reads
+        if read.decides
+        for name, value in read.labels.items()
+    }
 
 
 def reliability(held: Judgements) -> dict[Way, float]:

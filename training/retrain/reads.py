@@ -23,7 +23,10 @@ NOBODY = ""
 
 @dataclass(frozen=True)
 class FilmRead:
-    """What one reader said of one film: 1, 0, -1 for each finding that was judged. `received_at` None: not told."""
+    """What one reader said of one film: 1, 0, -1 for each finding that was judged. `received_at` None: not told.
+
+    `decides`: an adjudication, which settles what its readers contradict each other on.
+    """
 
     film: str
     reader: str
@@ -31,6 +34,7 @@ class FilmRead:
     labels: dict[str, int]
     received_at: datetime | None = None
     site: str = ""
+    decides: bool = False
 
 
 def load_reads(source: str) -> list[FilmRead]:
@@ -81,17 +85,19 @@ def _from_lines(path: Path) -> list[ReadOut]:
 
 
 def _of_films(reads: list[ReadOut]) -> list[FilmRead]:
-    last: dict[tuple[str, str], FilmRead] = {}
+    last: dict[tuple[str, str, bool], FilmRead] = {}
     taken_back = {read.replaces for read in reads if read.kind == "withdrawal"}
     reads = [read for read in reads if read.kind != "withdrawal" and read.id not in taken_back]
     for read in sorted(reads, key=lambda each: (min(each.read_at, each.received_at), each.sequence)):
         labels = {name: int(value) for name, value in read.labels.items() if value is not None}
         for film in dict.fromkeys(read.film_uids):
-            key = (film, read.reader)
+            decides = read.kind == "adjudication"
+            # Of several adjudications the newest counts, whoever made it.
+            key = (film, "" if decides else read.reader, decides)
             # A blind read is worth more than the same reader's second thoughts in sight of the answer.
-            if key in last and last[key].blind and not read.blind:
+            if not decides and key in last and last[key].blind and not read.blind:
                 continue
-            last[key] = FilmRead(film, read.reader, read.blind, labels, read.received_at, read.site)
+            last[key] = FilmRead(film, read.reader, read.blind, labels, read.received_at, read.site, decides)
     return [read for read in last.values() if read.labels]
 
 

@@ -16,7 +16,7 @@ from training.config import Recipe, Source
 from training.data.manifest import BadData, Film
 from training.data.read import read_sources
 from training.data.split import split_of
-from training.retrain.agreement import Judgements, agreement_of, combine, judgements, reliability
+from training.retrain.agreement import Judgements, Label, agreement_of, combine, decisions, judgements, reliability
 from training.retrain.reads import FilmRead
 
 TABLE, IMAGES, NAME = "new_data.csv", "feedback_images", "feedback"
@@ -61,7 +61,7 @@ def stage(reads: list[FilmRead], films: Path, recipe: Recipe, findings: tuple[st
     # A film without a file is counted by the pipeline; here all that matters is whose film it is.
     looked = recipe.data.model_copy(update={"sources": (source,), "findings": findings, "left_out_share": 1.0})
     found = {film.name: film for film in read_sources(looked, folder).films}
-    return _fill(folder, source, recipe, names, every, found, held)
+    return _fill(folder, source, recipe, names, every, found, held, decisions(reads))
 
 
 def _fill(
@@ -72,6 +72,7 @@ def _fill(
     every: list[str],
     found: dict[str, Film],
     held: Judgements,
+    decided: dict[tuple[str, str], Label],
 ) -> Staged:
     trust = reliability(held)
     rows: list[list[str]] = []
@@ -84,7 +85,9 @@ def _fill(
         for name in names:
             votes = held.get((film, name), [])
             votes = votes if training else [vote for vote in votes if vote[0][1]]
-            label = combine(votes, trust) if votes else None
+            label = decided.get((film, name))
+            if label is None or not (training or label.blind):
+                label = combine(votes, trust) if votes else None
             cells.append("" if label is None else str(label.value))
             if label is not None:
                 certain.append(label.weight)

@@ -15,7 +15,7 @@ from tests.releases import pattern_film
 from training.config import CONFIGS, read_recipe
 from training.data.manifest import BadData
 from training.data.split import split_of
-from training.retrain.agreement import agreement_of, combine, judgements, reliability
+from training.retrain.agreement import agreement_of, combine, decisions, judgements, reliability
 from training.retrain.reads import FilmRead, load_reads
 from training.retrain.source import TABLE, stage
 
@@ -87,6 +87,28 @@ def test_a_readers_last_word_counts_but_a_blind_one_is_not_overwritten(tmp_path:
         ("reader-1", True, {"Effusion": 1}),
         ("reader-2", False, {"Effusion": 1}),
     ]
+
+
+def test_an_adjudication_decides_and_is_no_further_vote(tmp_path: Path) -> None:
+    films = tmp_path / "films"
+    films.mkdir()
+    (films / "1.2.9.1.png").write_bytes(pattern_film(1, side=64))
+    told = {"film_uids": ["1.2.9.1"], "study_uid": "1.2.9"}
+    reads = [
+        kept(0, **told, labels={"Effusion": 1, "Pneumothorax": 1}, reader="ann"),
+        kept(1, **told, labels={"Effusion": 1, "Pneumothorax": 1}, reader="bob", kind="second"),
+        kept(2, **told, labels={"Effusion": 1, "Pneumothorax": None}, reader="old lead", kind="adjudication"),
+        kept(3, **told, labels={"Effusion": 0, "Pneumothorax": None}, reader="lead", kind="adjudication"),
+    ]
+    found = load_reads(write_lines(tmp_path / "reads.jsonl", reads))
+    staged = stage(found, films, read_recipe(CONFIGS / "tiny.yaml"), FINDINGS, tmp_path / "work")
+    with (tmp_path / "work" / TABLE).open(encoding="utf-8") as stream:
+        (row,) = csv.DictReader(stream)
+    # Two against one: as a vote the lead's word would have lost. What the lead left blank is the readers'.
+    assert (row["Effusion"], row["Pneumothorax"]) == ("0", "1")
+    assert decisions(found)[("1.2.9.1", "Effusion")].weight == 1.0
+    # Nor does it make the readers whom it contradicts look as if they disagreed.
+    assert sum(each["pairs"] for each in staged.agreement.values()) == 2
 
 
 @pytest.mark.parametrize(
