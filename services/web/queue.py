@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from services.web.tables import Film, Study
@@ -24,21 +24,22 @@ class Claimed:
 
 
 def claim_film(session: Session, now: datetime, lease_seconds: float) -> Claimed | None:
-    """Take the waiting film that was tried least, the one due first among equals, for `lease_seconds`."""
-    query = (
-        select(Film)
-        .join(Study, Study.uid == Film.study_uid)
-        .where(
-            Film.state == "waiting",
-            Film.next_try <= now,
-            or_(Film.leased_until.is_(None), Film.leased_until <= now),
-        )
-        # A film that inference fails on must not keep it from the others.
-        .order_by(Film.attempts, Study.due_at, Film.uid)
-        .limit(1)
-        .with_for_update(skip_locked=True, of=Film)
+    """Take the waiting film that was tried least, the one due first among equals, for `lease_seconds`.
+
+    However many wait: the fewest tries are the first of one index, the first due study with such a film is near the
+    beginning of another.
+    """
+    free = and_(
+        Film.state == "waiting", Film.next_try <= now, or_(Film.leased_until.is_(None), Film.leased_until <= now)
     )
-    film = session.scalars(query).first()
+    # A film that inference fails on must not keep it from the others.
+    least = session.scalar(select(Film.attempts).where(free).order_by(Film.attempts, Film.next_try).limit(1))
+    if least is None:
+        return None
+    first = select(Film).join(Study, Study.uid == Film.study_uid).where(free, Film.attempts == least)
+    first = first.order_by(Study.due_at, Study.uid).limit(1).with_for_update(skip_locked=True, of=Film)
+    # What was read already, and waits for a score all the same, comes when nobody waits for the others.
+    film = session.scalars(first.where(Study.status == "waiting")).first() or session.scalars(first).first()
     if film is None:
         return None
     film.leased_until = now + timedelta(seconds=lease_seconds)

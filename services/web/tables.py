@@ -45,6 +45,8 @@ class Study(Base):
               postgresql_where=text("last_read_at IS NOT NULL")),
         Index("ix_studies_closed", "closed_at", "uid", sqlite_where=text("closed_at IS NOT NULL"),
               postgresql_where=text("closed_at IS NOT NULL")),
+        Index("ix_studies_waiting", "due_at", "uid", sqlite_where=text("status = 'waiting'"),
+              postgresql_where=text("status = 'waiting'")),
         Index("ix_studies_unsorted", "uid", sqlite_where=text("answer_version <> present_version"),
               postgresql_where=text("answer_version <> present_version")),
     )  # fmt: skip
@@ -90,6 +92,8 @@ class Film(Base):
     __table_args__ = (
         UniqueConstraint("study_uid", "number"),
         Index("ix_films_waiting", "next_try", sqlite_where=text("state = 'waiting'"),
+              postgresql_where=text("state = 'waiting'")),
+        Index("ix_films_tried", "attempts", "next_try", sqlite_where=text("state = 'waiting'"),
               postgresql_where=text("state = 'waiting'")),
     )  # fmt: skip
 
