@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from hilum.storage import DatabaseUnavailable, check, make_engine, upgrade
 from services.feedback.agreement import COLLECTOR
+from services.feedback.freshness import FRESHNESS
 from services.feedback.gauges import GAUGES
 from services.feedback.ledger import Ledger
 from services.feedback.tally import Slice, Tally
@@ -63,6 +64,7 @@ class Feedback:
         """Let go of the database."""
         COLLECTOR.leave(self._ledger)
         GAUGES.leave(self._ledger)
+        FRESHNESS.leave(self._ledger)
         self._engine.dispose()
 
     def _prepare(self) -> None:
@@ -76,6 +78,7 @@ class Feedback:
                 upgrade(self._engine, SERVICE, MIGRATIONS)
                 COLLECTOR.follow(self._ledger)
                 GAUGES.follow(self._ledger)
+                FRESHNESS.follow(self._ledger)
                 self._prepared = True
         finally:
             self._lock.release()

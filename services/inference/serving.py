@@ -13,7 +13,7 @@ from fastapi import Depends, Request
 from hilum.imaging import Limits
 from hilum.problems import Problem
 from hilum.release import BadRelease
-from services.inference import metrics, spans
+from services.inference import expected, metrics, spans
 from services.inference.assess import Assessment, assess, explain
 from services.inference.loading import load
 from services.inference.scorer import Array, Outputs, Scorer
@@ -52,6 +52,7 @@ class Serving:
                 self._fail(f"the release can't be loaded: {type(error).__name__}")
             else:
                 metrics.announce(scorer)
+                expected.announce(scorer)
                 self._scorer = scorer
                 if self._ending:
                     return

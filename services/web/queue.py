@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
-from services.web.tables import Film, Study
+from services.web.tables import Film, Prediction, Study
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class Claimed:
     blob_key: str
     file_name: str
     attempts: int
+    # When it arrived; None where it was scored before (a late film, a new release): then nobody waits for a rank.
+    arrived_at: datetime | None
 
 
 def claim_film(session: Session, now: datetime, lease_seconds: float) -> Claimed | None:
@@ -45,7 +47,9 @@ def claim_film(session: Session, now: datetime, lease_seconds: float) -> Claimed
     film.leased_until = now + timedelta(seconds=lease_seconds)
     film.attempts += 1
     session.flush()
-    return Claimed(film.uid, film.study_uid, film.blob_key, film.file_name, film.attempts)
+    scored = session.scalar(select(Prediction.film_uid).where(Prediction.film_uid == film.uid).limit(1))
+    arrived_at = film.arrived_at if scored is None else None
+    return Claimed(film.uid, film.study_uid, film.blob_key, film.file_name, film.attempts, arrived_at)
 
 
 def put_back(session: Session, uid: str, now: datetime, attempts: int, longest_seconds: float) -> None:

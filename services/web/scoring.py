@@ -16,6 +16,7 @@ from services.web.know import know_release
 from services.web.metrics import FILMS_SCORED
 from services.web.queue import Claimed, claim_film, hurry_all, put_back
 from services.web.shadow.live import ask_live
+from services.web.waits import ranked
 
 log = structlog.get_logger("hilum.web.scoring")
 # What inference says of the film itself; every other refusal is about the way there (a gateway, a wrong address).
@@ -38,6 +39,8 @@ async def score_one(web: Web) -> Outcome:
         await _back(web, claimed)
         raise
     FILMS_SCORED.labels(outcome).inc()
+    if outcome != "unavailable" and claimed.arrived_at is not None:
+        ranked(claimed.arrived_at, utc_now())
     return outcome
 
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from hilum.storage import DatabaseUnavailable
+from services.web import waits
 from services.web.context import WebDep, utc_now
 from services.web.metrics import forget_gauges, refresh_gauges
 from services.web.readiness import look
@@ -35,8 +36,10 @@ def metrics(web: WebDep) -> Response:
     try:
         with web.read() as session:
             refresh_gauges(session, utc_now())
+            waits.refresh(session, web.policy, utc_now())
     except DatabaseUnavailable:
         forget_gauges()
+        waits.forget()
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 

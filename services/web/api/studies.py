@@ -19,6 +19,7 @@ from services.web.metrics import READS_KEPT
 from services.web.reads import NewRead, commit_read
 from services.web.studies import get_study
 from services.web.views import StudyDetail
+from services.web.waits import first_read, unread_since
 from services.web.wire import NewReadBody, ReadAnswer, ReadRow, StudyDetailOut, StudyPageOut
 from services.web.worklist import MAX_LIMIT, ListFilters, ListStatus, list_studies
 
@@ -96,9 +97,12 @@ def read_study(
         body.labels, body.answer_version, body.seconds_spent, body.comment, films, body.seen_version, body.kind
     )
     with web.write() as session:
+        first = unread_since(session, uid)
         kept, created = commit_read(
             session, uid, new, key=key, reader=web.reader, lead=web.is_lead, settings=web.settings, now=utc_now()
         )
+    if created and first is not None:
+        first_read(*first, utc_now())
     if created:
         READS_KEPT.labels(str(kept.blind).lower()).inc()
         web.reads_waiting.set()

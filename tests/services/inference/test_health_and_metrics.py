@@ -101,3 +101,14 @@ def test_every_reference_in_the_openapi_document_leads_somewhere(client: TestCli
             found = found[part]
     for call in ("/v1/predict", "/v1/explain", "/predict"):
         assert {"400", "413", "415", "422", "503"} <= set(document["paths"][call]["post"]["responses"])
+
+
+def test_a_release_tells_how_often_its_findings_should_be_called() -> None:
+    with TestClient(create_app(settings_for(Path("models/default")))) as client:
+        wait_until_loaded(client)
+        page = client.get("/metrics").text
+        digest = client.get("/v1/model").json()["release"]["digest"]
+    of = {"release": digest, "precision": "fp32", "population": "nih"}
+    rate = value(page, "hilum_finding_expected_rate", finding="Effusion", **of)
+    assert rate is not None
+    assert 0 < rate < 0.5
