@@ -178,6 +178,9 @@ def started(server: Server, release: Path, keys: Path, log: Path) -> Iterator[Ru
         "HILUM_HOST": "127.0.0.1",
         "HILUM_LOG_LEVEL": "WARNING",
         "HILUM_PROVIDER": "cpu",
+        # As BentoML, Ray Serve and KServe have them here: two processes of one thread.
+        "HILUM_PROCESSES": "2",
+        "HILUM_WORKERS": "1",
         "HILUM_QUEUE": "128",
         "HILUM_DEADLINE_SECONDS": "30",
     }

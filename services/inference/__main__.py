@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import uvicorn
 
 from hilum import telemetry_traces
 from hilum.heads import HeadGuard
 from hilum.settings import from_environment
 from hilum.telemetry import configure_logging
+from services.inference import several
 from services.inference.app import create_app
 from services.inference.drain import DrainingServer
 from services.inference.heap import reuse_memory_of_films
@@ -22,6 +25,10 @@ def main() -> None:
     reuse_memory_of_films()
     settings = from_environment(InferenceSettings)
     configure_logging(settings.log_level, settings.log_format)
+    if settings.processes > 1 and not several.is_child():
+        sys.exit(several.Team(settings.processes, settings.host, settings.port).run())
+    if several.is_child():
+        several.end_with_parent()
     telemetry_traces.configure(settings.otlp_endpoint, "inference")
     app = create_app(settings)
     config = uvicorn.Config(
@@ -41,7 +48,10 @@ def main() -> None:
         app.state.serving.drain()
 
     server = DrainingServer(config, settings.drain_seconds, draining)
-    server.run(sockets=[config.bind_socket()])
+    if several.is_child():
+        server.run(sockets=[several.listener(settings.host, settings.port, shared=True)])
+    else:
+        server.run(sockets=[config.bind_socket()])
 
 
 if __name__ == "__main__":

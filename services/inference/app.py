@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from hilum import __version__, docs_page, problems, telemetry
 from hilum.security import BodyLimit, SameOrigin, SecurityHeaders
-from services.inference import errors
+from services.inference import errors, several
 from services.inference.api import health, legacy, open_inference, papers, v1
 from services.inference.serving import Serving
 from services.inference.settings import InferenceSettings
@@ -41,14 +41,19 @@ def create_app(settings: InferenceSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         serving = Serving(settings)
         app.state.serving = serving
-        loading = asyncio.create_task(serving.keep_loading())
+        tasks = [asyncio.create_task(serving.keep_loading())]
+        if several.is_child():
+            # It takes its share of the connections from the moment it listens.
+            await serving.tried()
+            tasks.append(asyncio.create_task(serving.keep_sampling()))
         try:
             async with _rpc(serving):
                 yield
         finally:
-            loading.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await loading
+            for task in tasks:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
             await asyncio.to_thread(serving.close)
 
     app = FastAPI(
@@ -61,7 +66,8 @@ def create_app(settings: InferenceSettings) -> FastAPI:
     )
     problems.install(app)
     errors.install(app)
-    for module in (v1, papers, legacy, open_inference, health):
+    # The first that are tried are those that films come by.
+    for module in (v1, open_inference, legacy, papers, health):
         app.include_router(module.router)
     telemetry.add_metrics_page(app)
     docs_page.add(app)

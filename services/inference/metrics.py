@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from hilum.wire import Prediction
+from services.inference import several
 from services.inference.scorer import Scorer
 from services.inference.work import REASONS, Reason, WorkQueue
 
-MODEL_READY = Gauge("hilum_model_ready", "1 while a verified release is served, else 0.")
-MODEL_INFO = Gauge("hilum_model_info", "1 for the release that is served.", ["release", "precision", "name", "version"])
+# `multiprocess_mode`: how the values of several processes become one (HILUM_PROCESSES).
+MODEL_READY = Gauge("hilum_model_ready", "1 while a verified release is served, else 0.", multiprocess_mode="livemin")
+MODEL_INFO = Gauge(
+    "hilum_model_info",
+    "1 for the release that is served.",
+    ["release", "precision", "name", "version"],
+    multiprocess_mode="livemax",
+)
 PROBABILITY = Histogram(
     "hilum_prediction_probability",
     "Calibrated probability of each scored film.",
@@ -30,8 +39,8 @@ OUT_OF_DOMAIN = Counter(
     "Films that do not look like those the release was trained on.",
     ["release", "precision"],
 )
-QUEUE_DEPTH = Gauge("hilum_queue_depth", "Requests that wait for a worker.")
-WORKERS_BUSY = Gauge("hilum_workers_busy", "Workers that decode or score.")
+QUEUE_DEPTH = Gauge("hilum_queue_depth", "Requests that wait for a worker.", multiprocess_mode="livesum")
+WORKERS_BUSY = Gauge("hilum_workers_busy", "Workers that decode or score.", multiprocess_mode="livesum")
 SHEDS = Counter("hilum_sheds", "Requests told to come back, by reason.", ["reason"])
 BATCH = Histogram(
     "hilum_batch_films",
@@ -43,21 +52,33 @@ MODEL_MEMORY = Gauge(
     "hilum_model_memory_bytes",
     "By how much opening the model raised the process's resident memory.",
     ["release", "precision"],
+    multiprocess_mode="livesum",
 )
 PROVIDER = Gauge(
     "hilum_provider_info",
     "1 for the execution provider that runs the model.",
     ["release", "precision", "provider", "runtime", "version"],
+    multiprocess_mode="livemax",
 )
+SAMPLE_SECONDS = 1.0
 PHASES = ("decode", "preprocess", "queue", "infer")
 
 
 def watch(queue: WorkQueue) -> None:
     """Let the gauges of the queue follow `queue`, and start every reason of a refusal at 0."""
-    QUEUE_DEPTH.set_function(lambda: queue.waiting)
-    WORKERS_BUSY.set_function(lambda: queue.running)
+    if not several.is_child():
+        QUEUE_DEPTH.set_function(lambda: queue.waiting)
+        WORKERS_BUSY.set_function(lambda: queue.running)
     for reason in REASONS:
         SHEDS.labels(reason)
+
+
+async def sample(queue: WorkQueue) -> None:
+    """Where several processes share their counts, functions can't be asked: write the queue's gauges each second."""
+    while True:
+        QUEUE_DEPTH.set(queue.waiting)
+        WORKERS_BUSY.set(queue.running)
+        await asyncio.sleep(SAMPLE_SECONDS)
 
 
 def shed(reason: Reason) -> None:

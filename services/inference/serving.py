@@ -36,6 +36,7 @@ class Serving:
         self.reason: str | None = "the release is being loaded"
         self._scorer: Scorer | None = None
         self._ending = False
+        self._tried = asyncio.Event()
         self._queue = WorkQueue(settings.workers, settings.queue, settings.deadline_seconds, metrics.shed)
         metrics.watch(self._queue)
         metrics.MODEL_READY.set(0)
@@ -59,7 +60,17 @@ class Serving:
                 self.reason = None
                 log.info("ready", release=scorer.release.digest, precision=scorer.variant.precision)
                 return
+            finally:
+                self._tried.set()
             await asyncio.sleep(RETRY_SECONDS)
+
+    async def tried(self) -> None:
+        """Wait until the release was loaded, or its first loading failed."""
+        await self._tried.wait()
+
+    async def keep_sampling(self) -> None:
+        """One of several processes: keep the queue's gauges true."""
+        await metrics.sample(self._queue)
 
     def _fail(self, reason: str) -> None:
         if reason != self.reason:
@@ -117,9 +128,14 @@ class Serving:
         metrics.MODEL_READY.set(0)
 
 
-async def _serving(request: Request) -> Serving:
+def serving_of(request: Request) -> Serving:
+    """What the application holds, without FastAPI's walk through dependencies: for the calls that films come by."""
     serving: Serving = request.app.state.serving
     return serving
+
+
+async def _serving(request: Request) -> Serving:
+    return serving_of(request)
 
 
 # Coroutines, though nothing is awaited: FastAPI would send a plain function to a thread and back.
@@ -130,9 +146,4 @@ async def _scorer(serving: ServingDep) -> Scorer:
     return serving.scorer
 
 
-async def _client(request: Request, serving: ServingDep) -> str:
-    return serving.client_of(request)
-
-
 ScorerDep = Annotated[Scorer, Depends(_scorer)]
-ClientDep = Annotated[str, Depends(_client)]

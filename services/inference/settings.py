@@ -26,6 +26,12 @@ class InferenceSettings(ServiceSettings):
         default="cpu", description="What runs the model; auto: the fastest that is here, at the same precision."
     )
     engine_cache: str = Field(default="", description="Folder in which TensorRT keeps what it built; empty: nowhere.")
+    processes: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Processes on the port, each with its own workers, queue and copy of the model.",
+    )
     workers: int = Field(default=2, ge=1, le=64, description="Films decoded and scored at the same time.")
     threads: int = Field(default=1, ge=1, le=64, description="ONNX Runtime threads for one film.")
     lanes: int = Field(

@@ -14,7 +14,7 @@ from services.inference.api.bodies import FILM_PROBLEMS, json_body, json_bytes, 
 from services.inference.api.leaving import unless_left
 from services.inference.assess import Assessment, assess
 from services.inference.scorer import NotScorable
-from services.inference.serving import ClientDep, ScorerDep, ServingDep
+from services.inference.serving import ScorerDep, ServingDep
 
 router = APIRouter(tags=["older clients"])
 
@@ -49,7 +49,7 @@ def film_bytes(image: str) -> bytes:
     openapi_extra=json_body(ImageIn, {"image": "iVBORw0KGgo..."}),
     responses=FILM_PROBLEMS,
 )
-async def predict(request: Request, serving: ServingDep, scorer: ScorerDep, client: ClientDep) -> PredictionsOut:
+async def predict(request: Request, serving: ServingDep, scorer: ScorerDep) -> PredictionsOut:
     """Score a film in base64. A film that can't be scored is a 422 problem, never an empty list of findings."""
     body = await json_bytes(request)
 
@@ -57,7 +57,7 @@ async def predict(request: Request, serving: ServingDep, scorer: ScorerDep, clie
         return assess(scorer, film_bytes(parse(ImageIn, body).image), serving.limits)
 
     async with unless_left(request):
-        done = await serving.run(work, client=client)
+        done = await serving.run(work, client=serving.client_of(request))
     answer = answers.prediction(scorer, done.result, done.queue_seconds)
     metrics.observe(answer)
     if not answer.domain.in_domain:

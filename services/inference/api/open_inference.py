@@ -15,7 +15,7 @@ from services.inference.api import v2_bodies
 from services.inference.api.bodies import content_type, json_schema, plain_body
 from services.inference.api.leaving import unless_left
 from services.inference.refusals import problem_of
-from services.inference.serving import ClientDep, ScorerDep, Serving, ServingDep
+from services.inference.serving import ScorerDep, ServingDep, serving_of
 
 SERVER = "hilum-inference"
 EXTENSIONS = (v2_bodies.EXTENSION,)
@@ -108,6 +108,55 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
+async def _infer(request: Request, name: str, version: str = "") -> Response:
+    serving = serving_of(request)
+    scorer, client = serving.scorer, serving.client_of(request)
+    tensors.check_name(scorer, name, version)
+    header = request.headers.get(v2_bodies.HEADER)
+    # Triton's client names no content type.
+    allowed = {"", "application/json"} if header is None else {"", "application/json", "application/octet-stream"}
+    if content_type(request) not in allowed:
+        detail = (
+            "Send the tensors as application/json, or with Inference-Header-Content-Length as application/octet-stream."
+        )
+        raise Problem(415, "unsupported-media-type", detail)
+    body = await plain_body(request)
+
+    def work() -> tuple[bytes, int | None]:
+        asked_for, asked = v2_bodies.read(scorer, body, header, serving.settings.max_batch_size)
+        return v2_bodies.write(scorer, asked_for, tensors.answer(scorer, asked))
+
+    async with unless_left(request):
+        content, size = (await serving.run(work, client=client, kind="tensor")).result
+    if size is None:
+        return Response(content, media_type="application/json")
+    return Response(content, media_type="application/octet-stream", headers={v2_bodies.HEADER: str(size)})
+
+
+@router.post(
+    "/models/{name}/infer",
+    summary="Score preprocessed films",
+    openapi_extra=INFER,
+    response_class=Response,
+    responses=ANSWERS,
+)
+async def infer(name: str, request: Request) -> Response:
+    """Calibrated probabilities of films that the caller preprocessed (hilum.imaging.preprocess), in `film`."""
+    return await _infer(request, name)
+
+
+@router.post(
+    "/models/{name}/versions/{version}/infer",
+    summary="Score preprocessed films with one version",
+    openapi_extra=INFER,
+    response_class=Response,
+    responses=ANSWERS,
+)
+async def infer_version(name: str, version: str, request: Request) -> Response:
+    """The same, where the version is the one that is served; 404 otherwise, never another version's answer."""
+    return await _infer(request, name, version)
+
+
 def metadata_of(scorer: ScorerDep) -> dict[str, Any]:
     """Body of `GET /v2/models/NAME`; `parameters` has the order of the findings."""
     manifest = scorer.manifest
@@ -175,53 +224,3 @@ async def version_ready(name: str, version: str, scorer: ScorerDep) -> dict[str,
     """200 for the version that is served."""
     tensors.check_name(scorer, name, version)
     return {"name": name, "ready": True}
-
-
-async def _infer(request: Request, serving: Serving, scorer: ScorerDep, client: str) -> Response:
-    header = request.headers.get(v2_bodies.HEADER)
-    # Triton's client names no content type.
-    allowed = {"", "application/json"} if header is None else {"", "application/json", "application/octet-stream"}
-    if content_type(request) not in allowed:
-        detail = (
-            "Send the tensors as application/json, or with Inference-Header-Content-Length as application/octet-stream."
-        )
-        raise Problem(415, "unsupported-media-type", detail)
-    body = await plain_body(request)
-
-    def work() -> tuple[bytes, int | None]:
-        asked_for, asked = v2_bodies.read(scorer, body, header, serving.settings.max_batch_size)
-        return v2_bodies.write(scorer, asked_for, tensors.answer(scorer, asked))
-
-    async with unless_left(request):
-        content, size = (await serving.run(work, client=client, kind="tensor")).result
-    if size is None:
-        return Response(content, media_type="application/json")
-    return Response(content, media_type="application/octet-stream", headers={v2_bodies.HEADER: str(size)})
-
-
-@router.post(
-    "/models/{name}/infer",
-    summary="Score preprocessed films",
-    openapi_extra=INFER,
-    response_class=Response,
-    responses=ANSWERS,
-)
-async def infer(name: str, request: Request, serving: ServingDep, scorer: ScorerDep, client: ClientDep) -> Response:
-    """Calibrated probabilities of films that the caller preprocessed (hilum.imaging.preprocess), in `film`."""
-    tensors.check_name(scorer, name)
-    return await _infer(request, serving, scorer, client)
-
-
-@router.post(
-    "/models/{name}/versions/{version}/infer",
-    summary="Score preprocessed films with one version",
-    openapi_extra=INFER,
-    response_class=Response,
-    responses=ANSWERS,
-)
-async def infer_version(
-    name: str, version: str, request: Request, serving: ServingDep, scorer: ScorerDep, client: ClientDep
-) -> Response:
-    """The same, where the version is the one that is served; 404 otherwise, never another version's answer."""
-    tensors.check_name(scorer, name, version)
-    return await _infer(request, serving, scorer, client)

@@ -24,7 +24,7 @@ from services.inference.api.examples import EXAMPLES
 from services.inference.api.leaving import unless_left
 from services.inference.heat import LABEL
 from services.inference.scorer import NotScorable, Scorer
-from services.inference.serving import ClientDep, ScorerDep, Serving, ServingDep
+from services.inference.serving import ScorerDep, Serving, serving_of
 
 SCORED = "Of one film its answer; of several each film's, and `combined`"
 
@@ -38,12 +38,14 @@ router = APIRouter(prefix="/v1", tags=["v1"])
     response_model=Prediction | StudyPrediction,
     responses={200: {"description": SCORED, "content": {"application/json": {"examples": EXAMPLES}}}, **FILM_PROBLEMS},
 )
-async def predict(request: Request, serving: ServingDep, scorer: ScorerDep, client: ClientDep) -> Response:
+async def predict(request: Request) -> Response:
     """Score one PNG, JPEG or DICOM film, or several films of one study in one call.
 
     One film: its answer. Out of domain, `findings` is empty and `domain.reason` says why. Several: each film's answer,
     or why it is shown and not scored, and `combined`, the maximum over the frontal films.
     """
+    serving = serving_of(request)
+    scorer, client = serving.scorer, serving.client_of(request)
     serving.check_room(client)
     async with films_of_form(request, most=serving.settings.max_films) as films:
         if len(films) == 1 and not films[0].view:
@@ -100,9 +102,6 @@ def _json(answer: Prediction | StudyPrediction) -> Response:
 )
 async def heat(
     request: Request,
-    serving: ServingDep,
-    scorer: ScorerDep,
-    client: ClientDep,
     finding: Annotated[str, Query(description="A finding of the release.", examples=["Effusion"])],
     release: Annotated[str, Query(description="Digest of the release whose answer is explained.")],
 ) -> Response:
@@ -110,6 +109,8 @@ async def heat(
     frame, transparent where nothing
     speaks for the finding. 409 where another release than `release` is served: its map would explain another answer.
     """
+    serving = serving_of(request)
+    scorer = serving.scorer
     if release != scorer.release.digest:
         raise Problem(
             409, "another-release", "Another release is served here; its heat map would explain another answer."
@@ -118,7 +119,7 @@ async def heat(
         raise Problem(404, "unknown-finding", "The release does not score this finding; GET /v1/model lists them.")
     data = await film_of_form(request)
     async with unless_left(request):
-        done = await serving.explain(data, finding, client=client)
+        done = await serving.explain(data, finding, client=serving.client_of(request))
     return Response(done.result, media_type="image/png", headers={"Hilum-Explanation": LABEL})
 
 

@@ -10,6 +10,7 @@ import grpc
 import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from services.inference import several
 from services.inference.rpc.service import NAME, handlers
 from services.inference.serving import Serving
 
@@ -36,8 +37,8 @@ def _options(max_bytes: int) -> list[tuple[str, int]]:
         ("grpc.max_connection_idle_ms", IDLE_MILLISECONDS),
         ("grpc.keepalive_time_ms", PING_MILLISECONDS),
         ("grpc.keepalive_timeout_ms", PING_TIMEOUT_MILLISECONDS),
-        # A second process on the port is an error, not half of the traffic.
-        ("grpc.so_reuseport", 0),
+        # A second process on the port is an error, not half of the traffic, unless it is one of ours.
+        ("grpc.so_reuseport", int(several.is_child())),
     ]
 
 
