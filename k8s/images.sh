@@ -3,13 +3,13 @@
 #
 #   make images                                  localhost/hilum-web:VERSION-COMMIT and the others
 #   make images PUSH=localhost:5000/hilum        pushes too; the digests go to build/images.json
-#   make images IMAGES="web feedback"            only these (inference, web, feedback, training)
+#   make images IMAGES="web feedback"            only these (inference, web, feedback, mlflow, training)
 #   make images VARIANT=gpu IMAGES=inference     inference with ONNX Runtime for CUDA
 #   make images BASE=mirror.example/python@sha256:...
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-images=${IMAGES:-inference web feedback}
+images=${IMAGES:-inference web feedback mlflow}
 base=${BASE:-docker.io/library/python:3.11-slim-bookworm}
 variant=${VARIANT:-}
 version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' hilum/__init__.py)
@@ -51,7 +51,8 @@ found=()
 for image in $images; do
   file=services/$image/Dockerfile
   [ "$image" != training ] || file=training/Dockerfile
-  [ -f "$file" ] || { echo "no image is called '$image'; there are inference, web, feedback, training" >&2; exit 2; }
+  [ "$image" != mlflow ] || file=k8s/mlflow/Dockerfile
+  [ -f "$file" ] || { echo "no image is called '$image'; there are inference, web, feedback, mlflow, training" >&2; exit 2; }
   extra=()
   if [ "$variant" = gpu ]; then extra=(--build-arg REQUIREMENTS=serve-gpu); fi
   local_name=localhost/hilum-$image:$tag

@@ -14,11 +14,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ROOT / "argocd" / "environments"
+# What of the platform runs on which image; its values name it, no bundle does.
+PLATFORM = {"tools": "feedback", "mlflow": "mlflow"}
+NO_ENVIRONMENTS = {"mlflow"}
 
 
 def write(bundle: str, built: dict[str, dict[str, str]], revision: str) -> str:
     """The bundle's text with the digests of `built`, which may lack some images, and the chart as of `revision`."""
     for name, image in built.items():
+        if name in NO_ENVIRONMENTS:
+            continue
         line = f'{name}: {{repository: {image["repository"]}, digest: "{image["digest"]}"}}'
         bundle, found = re.subn(rf"(?m)^(    ){name}: \{{.*\}}$", rf"\g<1>{line}", bundle)
         if found != 1:
@@ -27,6 +32,17 @@ def write(bundle: str, built: dict[str, dict[str, str]], revision: str) -> str:
     if found != 1:
         raise SystemExit("the bundle has no line for the chart's revision")
     return bundle
+
+
+def write_platform(values: str, built: dict[str, dict[str, str]]) -> str:
+    """The platform's values with the images of `built` that it runs on."""
+    for part, name in PLATFORM.items():
+        if name in built:
+            image = f"{built[name]['repository']}@{built[name]['digest']}"
+            values, found = re.subn(rf"(?m)^({part}:\n  image: ).*$", rf'\g<1>"{image}"', values)
+            if found != 1:
+                raise SystemExit(f"the platform's values have no image of {part} in the line after `{part}:`")
+    return values
 
 
 def main() -> None:
@@ -40,12 +56,8 @@ def main() -> None:
     found = json.loads(built.read_text(encoding="utf-8"))
     path = ENVIRONMENTS / sys.argv[1] / "bundle.yaml"
     path.write_text(write(path.read_text(encoding="utf-8"), found["images"], found["commit"]), encoding="utf-8")
-    feedback = found["images"].get("feedback")
-    if feedback:
-        platform = ROOT / "argocd" / "platform" / "values.yaml"
-        text = platform.read_text(encoding="utf-8")
-        image = f"{feedback['repository']}@{feedback['digest']}"
-        platform.write_text(re.sub(r"(?m)^  image: .*$", f'  image: "{image}"', text), encoding="utf-8")
+    platform = ROOT / "argocd" / "platform" / "values.yaml"
+    platform.write_text(write_platform(platform.read_text(encoding="utf-8"), found["images"]), encoding="utf-8")
     sys.stdout.write(f"wrote {path.relative_to(ROOT)}; commit it, and ArgoCD takes it from there\n")
 
 

@@ -19,9 +19,22 @@ make_secret() { # namespace, name, key=value...: by stdin, so that no value stan
   echo "made $namespace/$name"
 }
 
+add_keys() { # namespace, name, key=value...: only the keys that are not there
+  local namespace=$1 name=$2 pair lines=""; shift 2
+  for pair in "$@"; do
+    [ -n "$($kubectl -n "$namespace" get secret "$name" -o "go-template={{index .data \"${pair%%=*}\"}}" | grep -v '^<no value>$')" ] \
+      || lines+="  ${pair%%=*}: \"${pair#*=}\""$'\n'
+  done
+  [ -z "$lines" ] || { printf 'stringData:\n%s' "$lines" \
+    | $kubectl -n "$namespace" patch secret "$name" --patch-file /dev/stdin >/dev/null && echo "added to $namespace/$name"; }
+}
+
 $kubectl get namespace "$platform" >/dev/null || { echo "first: kubectl apply -k k8s/bootstrap" >&2; exit 1; }
 there "$platform" postgresql || make_secret "$platform" postgresql "password=$(random)" \
-  "hilum_production-password=$(random)" "hilum_staging-password=$(random)"
+  "hilum_production-password=$(random)" "hilum_staging-password=$(random)" "mlflow-password=$(random)"
+add_keys "$platform" postgresql "mlflow-password=$(random)"
+there "$platform" mlflow || make_secret "$platform" mlflow "flask-secret=$(random)" "admin-password=$(random)" \
+  "trainer-password=$(random)" "promoter-password=$(random)"
 there "$platform" minio || make_secret "$platform" minio "AWS_ACCESS_KEY_ID=hilum" "AWS_SECRET_ACCESS_KEY=$(random)"
 
 for environment in $environments; do
@@ -30,10 +43,18 @@ for environment in $environments; do
     "AWS_ACCESS_KEY_ID=$(value "$platform" minio AWS_ACCESS_KEY_ID)" \
     "AWS_SECRET_ACCESS_KEY=$(value "$platform" minio AWS_SECRET_ACCESS_KEY)"
   [ "$environment" != canary ] || continue # inference alone: no database
+  # What the promoter signs in to MLflow with; it runs beside production.
+  [ "$environment" != production ] || there "$namespace" hilum-mlflow || make_secret "$namespace" hilum-mlflow \
+    "MLFLOW_TRACKING_USERNAME=promoter" "MLFLOW_TRACKING_PASSWORD=$(value "$platform" mlflow promoter-password)"
   name=hilum_$environment
   if ! there "$namespace" hilum-database; then
     url=postgresql+psycopg://$name:$(value "$platform" postgresql "$name-password")@postgresql.$platform.svc:5432/$name
     make_secret "$namespace" hilum-database "web-url=$url" "feedback-url=$url"
+  fi
+  there "$namespace" hilum-salts || make_secret "$namespace" hilum-salts "patient=$(random)" "blind=$(random)"
+  if ! there "$namespace" hilum-ledger-key; then
+    openssl genpkey -algorithm ed25519 | $kubectl -n "$namespace" create secret generic hilum-ledger-key \
+      --from-file=ledger-key.pem=/dev/stdin >/dev/null && echo "made $namespace/hilum-ledger-key"
   fi
   there "$namespace" hilum-users || echo "missing $namespace/hilum-users: hilum users add NAME --file users.toml, then" \
     "kubectl -n $namespace create secret generic hilum-users --from-file=users.toml"

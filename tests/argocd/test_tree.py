@@ -108,3 +108,15 @@ def test_the_repositorys_address_stands_in_one_file() -> None:
     address = yaml.safe_load((ROOT / "argocd/root.yaml").read_text(encoding="utf-8"))["spec"]["source"]["repoURL"]
     holders = [p for p in (ROOT / "argocd").rglob("*.yaml") if address in p.read_text(encoding="utf-8")]
     assert sorted(p.relative_to(ROOT / "argocd").as_posix() for p in holders) == ["root.yaml", "root/values.yaml"]
+
+
+def test_publishing_writes_the_platforms_two_images_each_in_its_place() -> None:
+    before = (ROOT / "argocd/platform/values.yaml").read_text(encoding="utf-8")
+    built = {
+        name: {"repository": f"registry/{name}", "digest": f"sha256:{name[0] * 64}"} for name in ("feedback", "mlflow")
+    }
+    after = yaml.safe_load(publish().write_platform(before, built))
+    assert after["tools"]["image"] == f"registry/feedback@sha256:{'f' * 64}"
+    assert after["mlflow"]["image"] == f"registry/mlflow@sha256:{'m' * 64}"
+    with pytest.raises(SystemExit, match="no image of mlflow"):
+        publish().write_platform("tools:\n  image: x\n", built)

@@ -157,6 +157,9 @@ def test_migrations_are_part_of_the_sync_and_have_a_job_for_each_image() -> None
         ({"inference__gpu__resource": "gpu"}, "/inference/gpu/resource"),
         ({"releaseStore__trustedKeys": "nonsense"}, "/releaseStore/trustedKeys"),
         ({"promoter__enabled": "true"}, "/promoter/enabled"),
+        ({"dicom__peers__A=B": "x"}, "/dicom/peers"),
+        ({"web__publicUrl": "http://open.example.org"}, "/web/publicUrl"),
+        ({"feedback__newdata__url": "newdata"}, "/feedback/newdata/url"),
         ({"bundle__release__digest": ""}, "bundle.release.digest is empty"),
     ],
 )
@@ -179,3 +182,48 @@ def test_settings_in_the_chart_are_settings_of_the_services() -> None:
 def test_every_example_of_values_says_what_it_shows() -> None:
     for path in Path(CI).glob("*.yaml"):
         assert path.read_text(encoding="utf-8").startswith("# "), path.name
+
+
+def test_dicom_is_opened_in_the_service_with_its_senders_and_by_tls() -> None:
+    spec = named(objects("hilum", PRODUCTION), "Deployment", "web")["spec"]["template"]["spec"]
+    given = environment(spec, "web")
+    assert (given["HILUM_DICOM_PORT"], given["HILUM_DICOM_TITLE"]) == ("11112", "HILUM")
+    assert given["HILUM_DICOM_PEERS"] == "CR1=Ward A,PACS="
+    folders = {mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"]}
+    for setting in ("HILUM_DICOM_TLS_CERTIFICATE", "HILUM_DICOM_TLS_KEY", "HILUM_DICOM_TLS_CA"):
+        assert str(Path(given[setting]).parent) in folders
+    assert "HILUM_DICOM_PORT" not in environment(
+        named(objects("hilum", SMALL), "Deployment", "web")["spec"]["template"]["spec"], "web"
+    )
+
+
+def test_somebody_can_sign_in_by_a_file_or_by_a_provider() -> None:
+    spec = named(objects("hilum", PRODUCTION), "Deployment", "web")["spec"]["template"]["spec"]
+    assert environment(spec, "web")["HILUM_OIDC_CLIENT_SECRET_FILE"] == "/etc/hilum/oidc/client-secret"
+    refused = template("hilum", SMALL, web__usersSecret="")
+    assert "web.usersSecret and web.oidc.issuer are both empty" in refused.stderr
+
+
+def test_reads_become_objects_and_signed_heads_in_the_bucket_newdata() -> None:
+    spec = named(objects("hilum", PRODUCTION), "Deployment", "feedback")["spec"]["template"]["spec"]
+    given = environment(spec, "feedback")
+    assert given["HILUM_NEWDATA_URL"] == "s3://hilum-newdata"
+    assert given["HILUM_BLOBS_URL"] == "s3://hilum-films", "films become training data"
+    assert Path(given["HILUM_LEDGER_KEY"]).parent == Path("/etc/hilum/ledger-key")
+    assert {"name": "ledger-key", "secret": {"secretName": "hilum-ledger-key", "defaultMode": 0o440}} in spec["volumes"]
+
+
+def test_the_salts_of_pseudonyms_come_from_a_secret() -> None:
+    spec = named(objects("hilum", PRODUCTION), "Deployment", "web")["spec"]["template"]["spec"]
+    entries = {entry["name"]: entry for entry in spec["containers"][0]["env"]}
+    for setting, key in (("HILUM_PATIENT_SALT", "patient"), ("HILUM_BLIND_SALT", "blind")):
+        assert entries[setting]["valueFrom"]["secretKeyRef"] == {"name": "hilum-salts", "key": key}
+
+
+def test_web_reaches_a_provider_and_an_archive_only_where_they_are_said_to_be() -> None:
+    def reached(values: Path) -> set[str]:
+        egress = named(objects("hilum", values), "NetworkPolicy", "web")["spec"]["egress"]
+        return {peer["ipBlock"]["cidr"] for rule in egress for peer in rule["to"] if "ipBlock" in peer}
+
+    assert reached(PRODUCTION) == {"10.30.0.5/32", "10.20.0.9/32"}
+    assert reached(GPU) == set()

@@ -37,6 +37,38 @@ def test_a_site_with_its_own_stores_gets_the_policies_alone() -> None:
 
 
 def test_jobs_without_an_image_are_refused_with_a_sentence() -> None:
-    refused = template("platform")
+    refused = template("platform", mlflow__enabled="false")
     assert refused.returncode != 0
     assert "tools.image is empty" in refused.stderr
+
+
+def test_mlflow_asks_who_is_there_and_keeps_everything_in_the_database_and_the_store() -> None:
+    made = objects("platform", CI / "all-values.yaml")
+    spec = named(made, "Deployment", "mlflow")["spec"]
+    assert spec["strategy"] == {"type": "Recreate"}, "two versions would bring the tables up at once"
+    (container,) = spec["template"]["spec"]["containers"]
+    given = {entry["name"]: entry for entry in container["env"]}
+    assert given["HILUM_MLFLOW_DATABASE_PASSWORD"]["valueFrom"]["secretKeyRef"] == {
+        "name": "postgresql",
+        "key": "mlflow-password",
+    }
+    assert given["MLFLOW_ARTIFACTS_DESTINATION"]["value"] == "s3://mlflow/artifacts"
+    assert "mlflow.hilum-production.svc:5000" in given["MLFLOW_SERVER_ALLOWED_HOSTS"]["value"]
+    start = (ROOT / "k8s/mlflow/start.py").read_text(encoding="utf-8")
+    assert "basic-auth" in start
+    assert "mlflow" in named(made, "ConfigMap", "postgresql-databases")["data"]["databases.sh"]
+
+
+def test_mlflow_is_reached_by_the_named_namespaces_alone() -> None:
+    policy = named(objects("platform", CI / "all-values.yaml"), "NetworkPolicy", "mlflow")["spec"]
+    names = [
+        peer["namespaceSelector"]["matchLabels"] for peer in policy["ingress"][0]["from"] if "namespaceSelector" in peer
+    ]
+    assert names == [{"kubernetes.io/metadata.name": "hilum-production"}]
+
+
+def test_mlflow_without_an_image_is_refused_with_the_command_that_makes_one() -> None:
+    refused = template("platform", CI / "all-values.yaml", mlflow__image="")
+    assert refused.returncode != 0
+    assert "mlflow.image is empty" in refused.stderr
+    assert "make images" in refused.stderr

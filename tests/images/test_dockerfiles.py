@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = sorted([*ROOT.glob("services/*/Dockerfile"), *ROOT.glob("training/Dockerfile")])
+FILES = sorted([*ROOT.glob("services/*/Dockerfile"), *ROOT.glob("training/Dockerfile"), *ROOT.glob("k8s/*/Dockerfile")])
 
 
 def test_every_service_has_an_image() -> None:

@@ -63,7 +63,10 @@ securityContext:
   capabilities: {drop: [ALL]}
 {{- end }}
 
-{{/* Probes on the port named http: alive, ready, and time to start. */}}
+{{/*
+Probes on the port named http: alive, ready, and time to start. `patience`: how often a pod that was ready may say that it
+is not before it gets no requests.
+*/}}
 {{- define "hilum.probes" -}}
 startupProbe:
   httpGet: {path: /healthz, port: http}
@@ -78,7 +81,7 @@ readinessProbe:
   httpGet: {path: /readyz, port: http}
   periodSeconds: 3
   timeoutSeconds: 5
-  failureThreshold: 2
+  failureThreshold: {{ .patience | default 2 }}
 {{- end }}
 
 {{/* A part's further settings as environment variables. */}}

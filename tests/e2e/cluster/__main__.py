@@ -1,58 +1,80 @@
 """`make e2e`: the whole application on the cluster of KUBECONFIG, from commits alone.
 
+    python -m tests.e2e.cluster                    every step; the log goes to docs/
+    python -m tests.e2e.cluster --from STEP        go on with STEP (any part of its name), with what was before
+    python -m tests.e2e.cluster --only STEP        one step
+    python -m tests.e2e.cluster --ci               the short subset; writes no log
+    python -m tests.e2e.cluster --list             the steps
+
 Needs ArgoCD, Argo Rollouts, Traefik, a Git server that takes pushes (E2E_GIT) and a registry (E2E_REGISTRY).
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
-import tempfile
 import time
 import traceback
-from pathlib import Path
 
-from tests.e2e.cluster.kube import ROOT, sh
-from tests.e2e.cluster.steps import STEPS, Site
+from tests.e2e.cluster.kube import ROOT
+from tests.e2e.cluster.log import LOG, Row, write
+from tests.e2e.cluster.site import Site
+from tests.e2e.cluster.steps import CI, STEPS, Step
 from tests.e2e.cluster.tree import Tree
 
 GIT = os.environ.get("E2E_GIT", "http://172.31.255.1:3000/hilum.git")
 REGISTRY = os.environ.get("E2E_REGISTRY", "localhost:5000/hilum")
 INGRESS = os.environ.get("E2E_INGRESS", "https://127.0.0.1:30443")
-LOG = ROOT / "docs/benchmarks/cluster-e2e-intel-xeon-2-cores.csv"
+# What a later run goes on with; ignored by Git, holds the test user's password.
+FOLDER = ROOT / "build" / "e2e"
+
+
+def chosen(options: argparse.Namespace) -> list[Step]:
+    """The steps of this run; exits where a name fits none."""
+    steps: list[Step] = list(CI if options.ci else STEPS)
+    for wanted, only in ((options.only, True), (options.begin, False)):
+        if wanted:
+            places = [n for n, step in enumerate(steps) if wanted.replace(" ", "_") in step.__name__]
+            if not places:
+                raise SystemExit(f"no step has '{wanted}' in its name; --list names them")
+            steps = [steps[places[0]]] if only else steps[places[0] :]
+    return steps
 
 
 def main() -> int:
-    """Run every step; status 1 at the first that fails."""
-    rows = ["step,seconds,result"]
-    began = time.monotonic()
-
-    def told(name: str, seconds: float, result: str) -> None:
-        rows.append(f'{name},{seconds:.0f},"{result}"')
-        sys.stdout.write(f"{name.replace('_', ' ')} ({seconds:.0f} s): {result}\n")
+    """Run the steps; status 1 at the first that fails."""
+    parser = argparse.ArgumentParser(description="The whole application on the cluster of KUBECONFIG.")
+    parser.add_argument("--from", dest="begin", default="", metavar="STEP", help="go on with this step")
+    parser.add_argument("--only", default="", metavar="STEP", help="this step alone")
+    parser.add_argument("--ci", action="store_true", help="the short subset")
+    parser.add_argument("--list", action="store_true", help="name the steps")
+    options = parser.parse_args()
+    steps = chosen(options)
+    if options.list:
+        sys.stdout.write("\n".join(step.__name__ for step in steps) + "\n")
+        return 0
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    FOLDER.chmod(0o700)
+    site = Site(Tree(FOLDER / "tree", GIT), INGRESS, REGISTRY, FOLDER)
+    if Site.place(FOLDER).exists() and steps[0] is not STEPS[0]:
+        site.memory = json.loads(Site.place(FOLDER).read_text(encoding="utf-8"))
+    for number, step in enumerate(steps, 1):
+        began = time.monotonic()
+        sys.stdout.write(f"[{number}/{len(steps)}] {step.__name__.replace('_', ' ')} ...\n")
         sys.stdout.flush()
-
-    if "--no-build" not in sys.argv:
-        at = time.monotonic()
-        sh("k8s/images.sh", PUSH=REGISTRY, TLS_VERIFY=os.environ.get("TLS_VERIFY", "false"))
-        told("images_are_built_and_pushed_by_digest", time.monotonic() - at, REGISTRY)
-    images = json.loads((ROOT / "build/images.json").read_text(encoding="utf-8"))["images"]
-    with tempfile.TemporaryDirectory(prefix="hilum-e2e-") as name:
-        tree = Tree(Path(name) / "tree", GIT)
-        tree.prepare(images)
-        site = Site(tree, INGRESS, Path(name))
-        for step in STEPS:
-            at = time.monotonic()
-            try:
-                result = step(site)
-            except Exception:
-                traceback.print_exc()
-                told(step.__name__, time.monotonic() - at, "FAILED")
-                return 1
-            told(step.__name__, time.monotonic() - at, result)
-    told("all_of_it", time.monotonic() - began, "passed")
-    LOG.write_text("\n".join(rows) + "\n", encoding="utf-8")
+        try:
+            result = step(site)
+        except Exception:
+            traceback.print_exc()
+            sys.stdout.write(f"    FAILED after {time.monotonic() - began:.0f} s; again: --from {step.__name__}\n")
+            return 1
+        row = Row(step.__name__, time.monotonic() - began, result)
+        sys.stdout.write(f"    {row.seconds:.0f} s: {result}\n")
+        if not options.ci:
+            write(LOG, row, [step.__name__ for step in STEPS])
+    sys.stdout.write("all of it passed\n")
     return 0
 
 

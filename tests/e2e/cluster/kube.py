@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +37,16 @@ def get(namespace: str, *what: str) -> dict[str, Any]:
 
 
 def wait_until(what: str, ready: Callable[[], bool], seconds: float) -> float:
-    """Wait, and give how long it took; fails after `seconds`."""
+    """Wait, and give how long it took; fails after `seconds`. An answer that does not come is asked for again."""
     began = time.monotonic()
-    while not ready():
-        assert time.monotonic() - began < seconds, f"{what}: not after {seconds:.0f} s"
+    error: Exception | None = None
+    while True:
+        try:
+            if ready():
+                break
+        except (httpx.HTTPError, json.JSONDecodeError, KeyError) as caught:
+            error = caught
+        assert time.monotonic() - began < seconds, f"{what}: not after {seconds:.0f} s ({error})"
         time.sleep(1.0)
     return time.monotonic() - began
 
@@ -61,9 +65,9 @@ def refresh(*names: str) -> None:
         kubectl("-n", "argocd", "annotate", "application", name, "argocd.argoproj.io/refresh=normal", "--overwrite")
 
 
-def room(host: str, address: str) -> httpx.Client:
+def room(host: str, address: str, retries: int = 2) -> httpx.Client:
     """A client of the reading room at `address` under the name `host`; the test's certificate is self-signed."""
-    transport = httpx.HTTPTransport(verify=False, retries=2)
+    transport = httpx.HTTPTransport(verify=False, retries=retries)
 
     def named(request: httpx.Request) -> None:
         request.extensions["sni_hostname"] = host
@@ -82,36 +86,3 @@ def sign_in(client: httpx.Client, name: str, password: str) -> None:
     cookie = answer.headers["set-cookie"].split(";")[0]
     client.cookies.clear()
     client.headers["Cookie"] = cookie
-
-
-@dataclass
-class Load:
-    """Somebody who asks all the time while something is changed; every answer but a good one is kept."""
-
-    ask: Callable[[], httpx.Response]
-    pause_seconds: float
-    asked: int = 0
-    failures: list[str] = field(default_factory=list)
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _thread: threading.Thread | None = None
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            self.asked += 1
-            try:
-                answer = self.ask()
-                if answer.status_code >= 400:
-                    self.failures.append(f"{answer.status_code} {answer.text[:150]}")
-            except httpx.HTTPError as error:
-                self.failures.append(f"{type(error).__name__}: {error}")
-            self._stop.wait(self.pause_seconds)
-
-    def __enter__(self) -> Load:
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        assert self._thread is not None
-        self._thread.join(60)

@@ -55,7 +55,7 @@ spec:
         - {name: HILUM_PROVIDER, value: cuda}
         {{- end }}
         {{- include "hilum.settings" $i.settings | nindent 8 }}
-      {{- include "hilum.probes" . | nindent 6 }}
+      {{- include "hilum.probes" (dict) | nindent 6 }}
       lifecycle:
         preStop: {sleep: {seconds: 2}}
       resources:
