@@ -2,7 +2,8 @@
 
 Films come by upload and by C-STORE. Afterwards every film and read that was acknowledged must be there exactly once,
 the report of each answer must have reached the archive exactly once, and the ledger's chain must hold.
-`make chaos` runs 500 kills and writes `docs/benchmarks/chaos-<cpu>.csv`; `make test` runs a few.
+`make chaos` runs 500 kills and writes `docs/benchmarks/chaos-<cpu>.csv`; `make test` runs a few. A long run may
+be made in pieces: `--append` adds a run to the totals of the file, with another `--seed` each; every piece starts anew.
 """
 
 from __future__ import annotations
@@ -384,7 +385,25 @@ def rows(result: Result) -> list[tuple[str, str]]:
     found += [("films answered 0000", str(result.dicom_films)), ("reports at the archive", str(result.reports))]
     found += [(f"{kind}s cut off", str(count)) for kind, count in sorted(result.cut_off.items())]
     found += [("missing", str(result.missing)), ("doubled", str(result.doubled))]
-    return [*found, ("chain holds", str(result.chain_holds).lower()), ("odd answers", str(len(result.odd)))]
+    found += [("chain holds", str(result.chain_holds).lower()), ("odd answers", str(len(result.odd)))]
+    return [*found, ("runs", "1")]
+
+
+def added(before: dict[str, str], now: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The totals of a file with another run: sums, the slowest start of all, and the chain where it held every time."""
+
+    def total(name: str, value: str) -> str:
+        if name not in before or name == "machine":
+            return value
+        if name == "chain holds":
+            return "true" if {value, before[name]} == {"true"} else "false"
+        if name.startswith("slowest"):
+            return max(value, before[name], key=float)
+        return str(int(before[name]) + int(value))
+
+    told = dict(now)
+    names = [*told, *(name for name in before if name not in told)]
+    return [(name, total(name, told[name]) if name in told else before[name]) for name in names]
 
 
 def main() -> None:
@@ -393,12 +412,18 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks" / f"chaos-{slug()}.csv")
     parser.add_argument("--minutes", type=float, default=math.inf, help="Begin no kill after this time.")
+    parser.add_argument("--seed", type=int, default=20261121, help="What the waits are drawn from.")
+    parser.add_argument("--append", action="store_true", help="Add to the totals of the file, if it is there.")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="hilum-chaos-") as folder:
-        result = run(given.kills, Path(folder), longest_seconds=given.minutes * 60)
+        result = run(given.kills, Path(folder), given.seed, longest_seconds=given.minutes * 60)
+    lines, before = rows(result), {}
+    if given.append and given.out.exists():
+        with given.out.open(newline="", encoding="utf-8") as stream:
+            before = {line[0]: line[1] for line in list(csv.reader(stream))[1:]}
     with given.out.open("w", newline="", encoding="utf-8") as stream:
-        csv.writer(stream).writerows([("what", "value"), *rows(result)])
-    for name, value in rows(result):
+        csv.writer(stream).writerows([("what", "value"), *added(before, lines)])
+    for name, value in lines:
         console.print(f"{name:32} {value}")
     for answer in result.odd[:5]:
         console.print(answer)

@@ -1,7 +1,8 @@
 """Measure the worklist with a million studies: how long the server takes for each kind of list.
 
 Fills SQLite and PostgreSQL with made rows (`bench/worklist_rows.py`), then asks the real application, in process, for
-first pages, deep pages, each filter and searches, in random order. Writes `docs/benchmarks/worklist-<cpu>.csv`.
+first pages, deep pages, each filter and searches, in random order; it also saves reads, and asks as a page does after
+each. Writes `docs/benchmarks/worklist-<cpu>.csv`. With `--at URL` the rows are made once and the database stays.
 The time is the server's alone: routing, queries, rows, JSON or HTML; no network, no browser. Bounds (the issue's):
 99 of 100 within 50 ms on PostgreSQL, 100 ms on SQLite.
 """
@@ -16,31 +17,41 @@ import random
 import statistics
 import tempfile
 import time
+import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 from fastapi import FastAPI
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy import Engine, select
 
 from bench.machine import describe, slug
-from bench.worklist_rows import SITES, SPACING, Size, accession_of, fill, patient_of, uid_of
+from bench.worklist_rows import SITES, SPACING, Size, accession_of, answer_some, fill, patient_of, uid_of
 from hilum.storage import make_engine, upgrade
 from hilum.telemetry import configure_logging
 from services.web.app import create_app
 from services.web.cursor import encode_cursor
 from services.web.settings import WebSettings
+from services.web.tables import Study
 from services.web.work import MIGRATIONS
 from tests.fixtures.postgres import PostgresServer
 
 ROOT = Path(__file__).resolve().parent.parent
 BOUND_MS = {"postgresql": 50.0, "sqlite": 100.0}
 WARM_UP = 5
+SAVED = "a read is saved"
+# What a page asks for when a read was saved: its own next study, and, in every open list, what is new.
+AFTER_A_READ = {
+    "next, after a read": "/v1/studies?limit=10",
+    "list in an open page, after a read": "/?part=list&status=unread",
+}
 console = Console(stderr=True)
 
 
@@ -109,6 +120,8 @@ def kinds(size: Size, now: datetime) -> dict[str, Callable[[random.Random], str]
         "text that nothing has": lambda c: api(q=f"zz{c.randrange(10**6)}", status="all"),
         "site, band and finding": lambda c: api(site=c.choice(SITES), band="urgent", finding="Effusion"),
         "not being read": lambda _: api(unclaimed="true"),
+        "next, as a page asks": lambda _: api(limit=10),
+        "lines of the last hour's reads": lambda _: "/history",
     }
 
 
@@ -126,41 +139,68 @@ async def _running(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def _ask(app: FastAPI, database: str, size: Size, times: int) -> list[Timing]:
+async def _ask(app: FastAPI, database: str, size: Size, to_read: list[str]) -> list[Timing]:
     chance = random.Random(11)  # noqa: S311 - the same questions in every run
     asked = kinds(size, datetime.now(UTC))
     found: dict[str, list[float]] = defaultdict(list)
     async with _running(app) as client:
-        for turn in range(WARM_UP + times):
+        for turn in range(len(to_read)):
             for kind in chance.sample(sorted(asked), len(asked)):
-                address = asked[kind](chance)
-                started = time.perf_counter()
-                answer = await client.get(address)
-                elapsed = 1000 * (time.perf_counter() - started)
-                if answer.status_code != httpx.codes.OK:
-                    raise SystemExit(f"{address}: {answer.status_code} {answer.text[:200]}")
+                elapsed = await _timed(client, "GET", asked[kind](chance))
                 if turn >= WARM_UP:
                     found[kind].append(elapsed)
-    return [Timing(database, kind, found[kind]) for kind in asked]
+            read: dict[str, Any] = {
+                "json": {"labels": {"Effusion": 1}},
+                "headers": {"Idempotency-Key": uuid.uuid4().hex},
+            }
+            saved = await _timed(client, "POST", f"/v1/studies/{to_read[turn]}/reads", **read)
+            after = [(SAVED, saved)]
+            after += [(kind, await _timed(client, "GET", address)) for kind, address in AFTER_A_READ.items()]
+            for kind, elapsed in after:
+                if turn >= WARM_UP:
+                    found[kind].append(elapsed)
+    return [Timing(database, kind, found[kind]) for kind in (*asked, SAVED, *AFTER_A_READ)]
 
 
-def measure(url: str, folder: Path, size: Size, times: int) -> list[Timing]:
-    """Fill the database at `url` and ask; `folder` is empty and ours."""
-    engine = make_engine(url)
+async def _timed(client: httpx.AsyncClient, method: str, address: str, **request: Any) -> float:
+    started = time.perf_counter()
+    answer = await client.request(method, address, **request)
+    elapsed = 1000 * (time.perf_counter() - started)
+    if not answer.is_success:
+        raise SystemExit(f"{address}: {answer.status_code} {answer.text[:200]}")
+    return elapsed
+
+
+def _fill(engine: Engine, size: Size) -> None:
+    """Write the rows, unless they are there."""
     upgrade(engine, "web", MIGRATIONS)
+    database = engine.dialect.name
+    with engine.connect() as connection:
+        if connection.scalar(select(Study.uid).limit(1)) is not None:
+            console.print(f"{database}: the rows are there")
+            return
     started = time.perf_counter()
     with engine.begin() as connection:
         fill(connection, size)
-    database = engine.dialect.name
     console.print(f"{database}: {size.studies:,} studies written in {time.perf_counter() - started:.0f} s")
     if database == "postgresql":
         # What autovacuum does by itself within minutes of such a load.
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM ANALYZE")
+
+
+def measure(url: str, folder: Path, size: Size, times: int) -> list[Timing]:
+    """Fill the database at `url` where it is empty, and ask; `folder` is empty and ours."""
+    engine = make_engine(url)
+    _fill(engine, size)
+    with engine.begin() as connection:
+        to_read = answer_some(connection, WARM_UP + times)
+    database = engine.dialect.name
     engine.dispose()
     settings = WebSettings(data=folder, database_url=url)
     inference, feedback = (httpx.AsyncClient(base_url="http://127.0.0.1:9") for _ in range(2))
-    return asyncio.run(_ask(create_app(settings, inference=inference, feedback=feedback), database, size, times))
+    app = create_app(settings, inference=inference, feedback=feedback)
+    return asyncio.run(_ask(app, database, size, to_read))
 
 
 @contextlib.contextmanager
@@ -182,15 +222,19 @@ def main() -> None:
     parser.add_argument(
         "--only", choices=sorted(BOUND_MS), help="one database alone; the other's rows in the file stay"
     )
+    parser.add_argument("--at", help="this database alone, filled where it is empty, and left as it is")
     options = parser.parse_args()
     size = Size(options.studies, options.unread)
     # As in the service: a line for each request would be measured too.
     configure_logging("warning", "json")
     timings: list[Timing] = []
-    if options.only in {None, "sqlite"}:
+    if options.at:
+        with tempfile.TemporaryDirectory(prefix="hilum-bench-") as name:
+            timings += measure(options.at, Path(name), size, options.times)
+    if not options.at and options.only in {None, "sqlite"}:
         with tempfile.TemporaryDirectory(prefix="hilum-bench-") as name:
             timings += measure(f"sqlite:///{name}/web.db", Path(name), size, options.times)
-    if options.only in {None, "postgresql"}:
+    if not options.at and options.only in {None, "postgresql"}:
         with tempfile.TemporaryDirectory(prefix="hilum-bench-") as name, _postgresql() as url:
             timings += measure(url, Path(name), size, options.times)
     table = Table("database", "list", "p50 ms", "p99 ms", "worst ms", "n", title=describe())

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import Connection, exists, insert, select, text
 
 from services.web.list_tables import PresentFinding
 from services.web.numbers.tables import ReadFact
-from services.web.tables import Base, Film, Outbox, Read, Study
+from services.web.tables import Answer, Base, Film, Outbox, Read, Study
 
 SITES = [f"Site {number:02d}" for number in range(30)]
 # Share of studies in which each is present; the last ones are rare on purpose.
@@ -178,6 +178,24 @@ def fill(connection: Connection, size: Size) -> None:
             flush()
     flush()
     connection.execute(text("ANALYZE"))
+
+
+def answer_some(connection: Connection, count: int) -> list[str]:
+    """Give `count` unread studies an answer, so that they can be read; their UIDs."""
+    unread = select(Study.uid).where(Study.status == "scored", ~exists().where(Answer.study_uid == Study.uid))
+    uids = list(connection.scalars(unread.order_by(Study.due_at.desc()).limit(count)))
+    release = {"name": "bench", "version": "1", "digest": "d", "precision": "fp32"}
+    findings = [
+        {
+            "name": name, "code": {"value": name, "scheme": "99BENCH", "meaning": name}, "probability": 0.5,
+            "rule_out": 0.2, "alert": 0.8, "present": False, "established": True, "film_uid": "",
+        }
+        for name in ("Effusion", "Atelectasis", "Consolidation", "Pneumothorax")
+    ]  # fmt: skip
+    row = {"version": 1, "release_digest": "d", "precision": "fp32", "made_at": datetime.now(UTC)}
+    payload = {"release": release, "findings": findings}
+    connection.execute(insert(Answer), [{"study_uid": uid, "payload": payload, **row} for uid in uids])
+    return uids
 
 
 def _write(connection: Connection, table: type[Base], rows: list[dict[str, Any]]) -> None:

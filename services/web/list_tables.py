@@ -83,7 +83,7 @@ class PresentFinding(Base):
 
     __tablename__ = "present_findings"
     __table_args__ = (
-        Index("ix_present_findings_unread", "finding", "due_at", "study_uid", sqlite_where=text("unread"),
+        Index("ix_present_findings_unread", "finding", "due_at", "study_uid", sqlite_where=text("unread = 1"),
               postgresql_where=text("unread")),
         Index("ix_present_findings_due", "finding", "due_at", "study_uid"),
         Index("ix_present_findings_read", "finding", "last_read_at", "study_uid",

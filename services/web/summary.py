@@ -11,8 +11,8 @@ from services.web.blind import withheld
 from services.web.tables import Study
 from services.web.views import Summary
 
-# Counting stops here: nobody acts on the difference between ten thousand unread studies and twenty.
-COUNT_LIMIT = 10_000
+# Counting stops here: nobody acts on the difference between five thousand unread studies and ten.
+COUNT_LIMIT = 5_000
 
 
 def summarise(session: Session, *, reader: str, now: datetime) -> Summary:

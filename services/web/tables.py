@@ -29,8 +29,9 @@ class Study(Base):
 
     __tablename__ = "studies"
     __table_args__ = (
-        Index("ix_studies_unread", "due_at", "uid", sqlite_where=text("status <> 'read'"),
-              postgresql_where=text("status <> 'read'")),
+        # The list's order, and beside it all that is counted above the list: no row is fetched for that.
+        Index("ix_studies_unread_counts", "due_at", "uid", "band", "status", "blind", "answer_version", "escalated_at",
+              "synthetic", sqlite_where=text("status <> 'read'"), postgresql_where=text("status <> 'read'")),
         Index("ix_studies_due", "due_at", "uid"),
         Index("ix_studies_arrival", "arrived_at", "uid"),
         Index("ix_studies_history", "last_read_at", "uid"),
@@ -38,7 +39,10 @@ class Study(Base):
               postgresql_where=text("status <> 'read'")),
         Index("ix_studies_unread_site", "site", "due_at", "uid", sqlite_where=text("status <> 'read'"),
               postgresql_where=text("status <> 'read'")),
-        Index("ix_studies_unread_blind", "due_at", "uid", sqlite_where=text("blind AND status <> 'read'"),
+        Index("ix_studies_unread_site_band", "site", "band", "due_at", "uid", sqlite_where=text("status <> 'read'"),
+              postgresql_where=text("status <> 'read'")),
+        # SQLite has no booleans: an index serves only queries that say it in the same words.
+        Index("ix_studies_unread_blind", "due_at", "uid", sqlite_where=text("blind = 1 AND status <> 'read'"),
               postgresql_where=text("blind AND status <> 'read'")),
         Index("ix_studies_site", "site", "due_at", "uid"),
         Index("ix_studies_site_history", "site", "last_read_at", "uid", sqlite_where=text("last_read_at IS NOT NULL"),

@@ -7,10 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from bench.chaos import run
+from bench.chaos import added, run
 from tests.fixtures.real import cannot_start
 
 KILLS = int(os.environ.get("HILUM_CHAOS_KILLS", "6"))
+
+
+def test_pieces_of_a_run_add_up_and_one_broken_promise_stays() -> None:
+    first = {"machine": "a", "kills": "3", "slowest start of web (s)": "9.5", "missing": "1", "chain holds": "false"}
+    now = [
+        ("kills", "4"),
+        ("slowest start of web (s)", "10.1"),
+        ("missing", "0"),
+        ("chain holds", "true"),
+        ("runs", "1"),
+    ]
+    assert dict(added(first, now)) == {
+        "machine": "a", "kills": "7", "slowest start of web (s)": "10.1", "missing": "1", "chain holds": "false",
+        "runs": "1",
+    }  # fmt: skip
 
 
 @pytest.mark.slow

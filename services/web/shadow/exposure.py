@@ -22,6 +22,8 @@ from services.web.shadow.tables import Exposure
 from services.web.tables import Answer, Film, Prediction, Study
 from services.web.urgency import locked_study, refresh
 
+_AT_ONCE = 500
+
 
 def in_exposed_share(study: Study, settings: WebSettings) -> bool:
     """Whether the study's patient is exposed. Apart from the blind share: who is in one says nothing of the other."""
@@ -103,14 +105,16 @@ def must_end(session: Session, canary: Canary | None, settings: WebSettings, now
 
     A study that was read stays with the answer that its reader saw.
     """
-    open_ = (
-        select(Exposure, Study)
-        .join(Study, Study.uid == Exposure.study_uid)
-        .where(Exposure.exposed.is_(True), Exposure.ended_at.is_(None), Study.status != "read")
-        .order_by(Exposure.study_uid)
-    )
-    reasons = ((row.study_uid, why_end(study, row, canary, settings, now, waits=True)) for row, study in
-               session.execute(open_).all())  # fmt: skip
+    # From the exposures to the studies: joined, a database might begin with all unread studies where there is no open
+    # exposure at all.
+    status = select(Study.status).where(Study.uid == Exposure.study_uid).scalar_subquery()
+    open_ = select(Exposure).where(Exposure.exposed, Exposure.ended_at.is_(None), status != "read")
+    rows = session.scalars(open_.order_by(Exposure.study_uid)).all()
+    reasons = []
+    for start in range(0, len(rows), _AT_ONCE):
+        some = {row.study_uid: row for row in rows[start : start + _AT_ONCE]}
+        for study in session.scalars(select(Study).where(Study.uid.in_(some)).order_by(Study.uid)):
+            reasons.append((study.uid, why_end(study, some[study.uid], canary, settings, now, waits=True)))
     return [(uid, reason) for uid, reason in reasons if reason]
 
 

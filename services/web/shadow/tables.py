@@ -83,7 +83,7 @@ class Exposure(Base):
 
     __tablename__ = "exposures"
     __table_args__ = (
-        Index("ix_exposures_open", "study_uid", sqlite_where=text("exposed AND ended_at IS NULL"),
+        Index("ix_exposures_open", "study_uid", sqlite_where=text("exposed = 1 AND ended_at IS NULL"),
               postgresql_where=text("exposed AND ended_at IS NULL")),
     )  # fmt: skip
 
