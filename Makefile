@@ -33,8 +33,36 @@ test: $(VENV)/.test  ## Run all tests with coverage (the first time installs tor
 test-oidc: $(VENV)/.test  ## Sign in by a real Keycloak (needs Java 17 and its distribution; docs/security.md)
 	$(BIN)/python -m bench.keycloak
 
-test-infra:  ## Test tf/: native tests, checkov, apply to a simulated AWS (about 5 minutes; needs terraform)
+test-infra:  ## Test tf/ and ansible/: native tests, lint, apply to a simulated AWS (about 5 minutes; needs terraform)
 	tests/infra/run.sh
+
+# INFRA names the folder of tf/environments that is yours; ARGS goes to ansible-playbook (ARGS="-e k3s_version=... --check").
+INFRA ?= tf/environments/aws-example
+ANSIBLE := .cache/ansible/bin
+ANSIBLE_PLAY = cd ansible && ../$(ANSIBLE)/ansible-playbook
+.PHONY: infra-plan infra-up infra-down cluster-up cluster-upgrade
+
+infra-plan:  ## Show what Terraform would change: make infra-plan INFRA=tf/environments/NAME
+	terraform -chdir=$(INFRA) init -input=false $$(test ! -f $(INFRA)/backend.hcl || echo -backend-config=backend.hcl)
+	terraform -chdir=$(INFRA) plan -input=false -out=hilum.tfplan
+
+infra-up:  ## Apply the plan that infra-plan showed, and write Ansible's inventory
+	terraform -chdir=$(INFRA) apply -input=false hilum.tfplan
+	terraform -chdir=$(INFRA) output -raw inventory > ansible/inventory.yaml
+
+infra-down:  ## Take down what costs by the hour; volumes, bucket, keys and addresses stay (docs/infrastructure.md: all of it)
+	terraform -chdir=$(INFRA) apply -input=false -var=running=false
+
+cluster-up: .cache/ansible/.installed  ## From the machines of ansible/inventory.yaml to a cluster with Argo CD; again changes nothing
+	$(ANSIBLE_PLAY) site.yml $(ARGS)
+
+cluster-upgrade: .cache/ansible/.installed  ## Another K3s, node by node: ARGS="-e k3s_version=... -e k3s_sha256=..."
+	$(ANSIBLE_PLAY) upgrade.yml $(ARGS)
+
+.cache/ansible/.installed: requirements/ansible.txt
+	@$(PYTHON) -m venv .cache/ansible
+	@$(ANSIBLE)/python -m pip --disable-pip-version-check install --quiet --progress-bar off -r $<
+	@touch $@
 
 lint: $(VENV)/.dev  ## Check style, types and the lock files
 	$(BIN)/ruff check $(wildcard $(CODE))
@@ -124,7 +152,7 @@ chaos: $(VENV)/.test  ## Kill web, feedback, PostgreSQL and the object store 500
 	$(BIN)/python -m bench.chaos
 
 lock: $(VENV)/.dev  ## Compile requirements/*.in to pinned requirements/*.txt
-	cd requirements && for set in serve serve-inference serve-web serve-feedback serve-gpu serve-openvino build train test dev infra rivals-bentoml rivals-ray rivals-kserve; do \
+	cd requirements && for set in serve serve-inference serve-web serve-feedback serve-gpu serve-openvino build train test dev ansible infra rivals-bentoml rivals-ray rivals-kserve; do \
 	  ../$(BIN)/pip-compile --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links \
 	    --no-emit-trusted-host $$set.in --output-file $$set.txt || exit 1; done
 
