@@ -26,7 +26,7 @@ CHECKSUM = "0" * 64
 
 
 def run(*command: str, inventory: Path) -> subprocess.CompletedProcess[str]:
-    """A command in ansible/ with an inventory and none of this machine's own Ansible settings; both streams in stdout."""
+    """A command in ansible/ with an inventory, none of this machine's settings; both streams in stdout."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "HILUM_"))}
     return subprocess.run(
         [str(TOOLS / command[0]), *command[1:]],
