@@ -16,6 +16,7 @@ CODE := hilum services training tests samples bench
 .PHONY: secrets publish e2e e2e-local restore-drill
 .PHONY: secrets publish e2e e2e-local
 .PHONY: test-oidc
+.PHONY: simulate-gates
 
 help:  ## Show this list
 	@echo "Hilum ranks chest radiographs by urgency. Start with: make run"
@@ -127,6 +128,9 @@ bench-worklist: $(VENV)/.test  ## Measure the worklist with a million studies on
 
 kill-loop: $(VENV)/.test  ## Kill the running process 200 times and compare what was acknowledged with what is there
 	HILUM_KILLS=200 HILUM_DICOM_KILLS=100 $(BIN)/python -m pytest tests/e2e/test_kill_loop.py tests/e2e/test_dicom_kill_loop.py -s
+
+simulate-gates: $(VENV)/.test  ## Simulate the gates: false aborts, misses and time to decide (10,000 runs, two minutes)
+	$(BIN)/python -m bench.gates
 
 secrets:  ## Make every Secret that the charts name, where it is not there yet (KUBECONFIG says where)
 	k8s/secrets.sh

@@ -23,7 +23,8 @@ class Pairs:
     `patients` (N,): any whole number per patient. `live`, `shadow` (N, K): probabilities in 0..1, NaN where that
     release scored no film of the study. `live_points`, `shadow_points` (K, 2): each release's own rule-out and alert
     point. `live_band`, `shadow_band` (N,): 0 critical, 1 urgent, 2 routine. `reads`: labels (N, K) of the blind reads
-    and of the others: 1, 0, -1 or NOT_JUDGED. Raises ValueError where the shapes do not fit.
+    and of the others: 1, 0, -1 or NOT_JUDGED. `order`, `read_order` (N,): place of the pair, and of its
+    blind read, in the order in which they came in; None: that of the rows. Raises ValueError where shapes do not fit.
     """
 
     findings: tuple[str, ...]
@@ -35,6 +36,8 @@ class Pairs:
     live_band: Small
     shadow_band: Small
     reads: dict[Reading, Labels] = field(default_factory=dict)
+    order: npt.NDArray[np.int64] | None = None
+    read_order: npt.NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         """Check the shapes."""

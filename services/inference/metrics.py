@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -11,6 +12,7 @@ from services.inference import several
 from services.inference.scorer import Scorer
 from services.inference.work import REASONS, Reason, WorkQueue
 
+BEGAN = time.monotonic()
 # `multiprocess_mode`: how the values of several processes become one (HILUM_PROCESSES).
 MODEL_READY = Gauge("hilum_model_ready", "1 while a verified release is served, else 0.", multiprocess_mode="livemin")
 MODEL_INFO = Gauge(
@@ -53,6 +55,11 @@ MODEL_MEMORY = Gauge(
     "By how much opening the model raised the process's resident memory.",
     ["release", "precision"],
     multiprocess_mode="livesum",
+)
+START = Gauge(
+    "hilum_start_seconds",
+    "Seconds from the process's start to the first served release.",
+    multiprocess_mode="livemax",
 )
 PROVIDER = Gauge(
     "hilum_provider_info",
@@ -100,6 +107,7 @@ def announce(scorer: Scorer) -> None:
     opened = scorer.opened
     MODEL_MEMORY.labels(digest, precision).set(opened.memory_bytes)
     PROVIDER.labels(digest, precision, opened.session.provider, opened.runtime, opened.version).set(1)
+    START.set(time.monotonic() - BEGAN)
     MODEL_READY.set(1)
 
 

@@ -54,6 +54,9 @@ class WebSettings(IdentitySettings):
     canary_timeout_seconds: float = Field(
         default=10.0, gt=0, le=600, description="Longest wait for one score of canary's; the live path never waits so."
     )
+    gate_plan: str = Field(
+        default="", description="File (TOML) with what this site's gates do otherwise; empty: the default plan."
+    )
     exposure_share: float = Field(
         default=0.0, ge=0.0, le=1.0, description="Share of patients whose live answer is canary's (exposure)."
     )

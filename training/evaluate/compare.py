@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm
 
+from hilum.evidence.delong import delong
 from training.data.manifest import UNKNOWN, Labels
 from training.evaluate.comparison import Comparison, Judged, Plan, Verdict
-from training.evaluate.delong import delong
 from training.evaluate.film_set import COMPOSITE
 from training.evaluate.interval import bounds
 from training.evaluate.metrics import auroc

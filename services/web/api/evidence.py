@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated
 
@@ -97,12 +99,21 @@ def get_plan(web: WebDep, name: Name) -> StoredPlan:
     return StoredPlan(name=name, digest=row.digest, stored_at=row.stored_at, plan=row.payload)
 
 
-def _answer(web: Web, scope: Scope, plan: Plan | None, name: str | None) -> EvidenceOut:
-    if scope.live == scope.shadow:
-        raise Problem(422, "same-release", "live and shadow are the same release; there is nothing to compare.")
+@contextlib.contextmanager
+def turn() -> Iterator[None]:
+    """One computation at a time; raises a 503 problem where the wait is too long."""
     if not _TURN.acquire(timeout=TURN_SECONDS):
         raise Problem(503, "evidence-busy", "Evidence is being computed; try again.", headers={"Retry-After": "20"})
     try:
+        yield
+    finally:
+        _TURN.release()
+
+
+def _answer(web: Web, scope: Scope, plan: Plan | None, name: str | None) -> EvidenceOut:
+    if scope.live == scope.shadow:
+        raise Problem(422, "same-release", "live and shadow are the same release; there is nothing to compare.")
+    with turn():
         with web.read() as session:
             found = gather(session, scope)
         if plan is None:
@@ -111,8 +122,6 @@ def _answer(web: Web, scope: Scope, plan: Plan | None, name: str | None) -> Evid
             figures = collect(
                 found.pairs, draws=plan.draws, seed=plan.seed, alpha=plan.alpha, min_positives=plan.min_positives
             )
-    finally:
-        _TURN.release()
     now = utc_now()
     said = None if plan is None else judge(figures, plan, missing_share=found.missing_share, now=now)
     return EvidenceOut(

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session
 
@@ -121,12 +122,13 @@ def _pairs(
     query = (
         select(
             Pair.study_uid, Pair.patient, Pair.live_scores, Pair.shadow_scores, Pair.live_band, Pair.shadow_band,
-            Pair.exposed,
+            Pair.exposed, Pair.made_at,
         )
         .where(*where)
         .order_by(Pair.arrived_at, Pair.study_uid)
     )  # fmt: skip
-    for uid, patient, ours, theirs, our_band, their_band, shown in session.execute(_streamed(query)):
+    made = np.zeros(count)
+    for uid, patient, ours, theirs, our_band, their_band, shown, made_at in session.execute(_streamed(query)):
         row = len(rows)
         rows[uid] = row
         patients[row] = codes.setdefault(patient, len(codes))
@@ -135,7 +137,8 @@ def _pairs(
                 scores[side, row] = [said.get(name, np.nan) for name in names]
         bands[:, row] = rank[our_band], rank[their_band]
         exposed += bool(shown)
-    reads = _reads(session, where, names, rows, count)
+        made[row] = made_at.timestamp()
+    reads, read_order = _reads(session, where, names, rows, count)
     pairs = Pairs(
         findings=names,
         patients=patients,
@@ -146,6 +149,8 @@ def _pairs(
         live_band=bands[0],
         shadow_band=bands[1],
         reads=reads,
+        order=np.argsort(np.argsort(made, kind="stable"), kind="stable"),
+        read_order=read_order,
     )
     return pairs, exposed
 
@@ -160,13 +165,16 @@ def _streamed(query: Select[Any]) -> Select[Any]:
 
 def _reads(
     session: Session, where: Sequence[ColumnElement[bool]], names: tuple[str, ...], rows: dict[str, int], count: int
-) -> dict[Reading, Labels]:
-    """A study's first blind read, and its last read that was not blind."""
+) -> tuple[dict[Reading, Labels], npt.NDArray[np.int64]]:
+    """A study's first blind read, and its last read that was not blind; the place of the blind ones in time."""
     found: dict[Reading, Labels] = {
         "blind": np.full((count, len(names)), NOT_JUDGED, dtype=np.int8),
         "other": np.full((count, len(names)), NOT_JUDGED, dtype=np.int8),
     }
     seen = np.zeros(count, dtype=bool)
+    # Studies without a blind read come last; nobody asks them.
+    order = np.full(count, np.iinfo(np.int64).max, dtype=np.int64)
+    place = 0
     query = (
         select(Read.study_uid, Read.blind, Read.labels)
         .join(Pair, Pair.study_uid == Read.study_uid)
@@ -177,10 +185,12 @@ def _reads(
         row = rows.get(uid)
         if row is None or (blind and seen[row]):
             continue
-        seen[row] |= bool(blind)
+        if blind:
+            seen[row], order[row] = True, place
+            place += 1
         given = [labels.get(name) for name in names]
         found["blind" if blind else "other"][row] = [NOT_JUDGED if label is None else label for label in given]
-    return found
+    return found, order
 
 
 def _owed(session: Session, scope: Scope) -> tuple[int, int]:

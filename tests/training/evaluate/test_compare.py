@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
+from hilum.evidence.delong import delong
 from training.evaluate.compare import _adjusted, compare
 from training.evaluate.comparison import Comparison, Plan
-from training.evaluate.delong import delong
 from training.evaluate.film_set import COMPOSITE
 
 

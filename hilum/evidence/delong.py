@@ -6,11 +6,12 @@ It takes every film for an independent one. With `patients` the same components 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm, rankdata
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -39,13 +40,13 @@ class DeLong:
     @property
     def interval(self) -> tuple[float, float]:
         """95 % interval of the difference."""
-        reach = float(norm.ppf(0.975)) * self.error
+        reach = NormalDist().inv_cdf(0.975) * self.error
         return self.difference - reach, self.difference + reach
 
     @property
     def p(self) -> float:
         """Two-sided p of "no difference"."""
-        return float(2 * norm.sf(abs(self.difference) / self.error)) if self.error > 0 else float("nan")
+        return math.erfc(abs(self.difference) / self.error / math.sqrt(2)) if self.error > 0 else float("nan")
 
 
 def delong(a: Array, b: Array, present: Mask, patients: npt.NDArray[np.int64] | None = None) -> DeLong:
@@ -66,10 +67,17 @@ def delong(a: Array, b: Array, present: Mask, patients: npt.NDArray[np.int64] | 
 def _components(scores: Array, present: Mask) -> tuple[Array, Array]:
     """For each present film the share of absent ones below it, for each absent film the share of present ones above."""
     ups, downs = scores[present], scores[~present]
-    everywhere = rankdata(scores)
-    of_ups = (everywhere[present] - rankdata(ups)) / len(downs)
-    of_downs = 1 - (everywhere[~present] - rankdata(downs)) / len(ups)
+    everywhere = _midranks(scores)
+    of_ups = (everywhere[present] - _midranks(ups)) / len(downs)
+    of_downs = 1 - (everywhere[~present] - _midranks(downs)) / len(ups)
     return of_ups, of_downs
+
+
+def _midranks(values: Array) -> Array:
+    """Ranks from 1; ties share their mean."""
+    _, group, count = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(count)
+    return np.asarray((last - (count - 1) / 2)[group], dtype=np.float64)
 
 
 def _clustered(
