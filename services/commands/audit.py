@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from services.place import must_exist
+
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session as Rows
 
@@ -34,14 +36,18 @@ def register(app: typer.Typer) -> None:
 
 
 @contextmanager
-def _rows(*, write: bool) -> Iterator[Rows]:
+def _rows(*, write: bool, new: bool = False) -> Iterator[Rows]:
+    """The database's rows; `new`: it may be that there are none yet."""
     from hilum.settings import from_environment
     from hilum.storage import DatabaseUnavailable, make_engine, plain_errors, reading, session_factory, upgrade
     from services.web.settings import WebSettings
     from services.web.work import IDENTITY_MIGRATIONS
 
+    url = from_environment(WebSettings).database("web")
+    if not new:
+        must_exist(url)
     try:
-        engine = make_engine(from_environment(WebSettings).database("web"))
+        engine = make_engine(url)
         upgrade(engine, "identity", IDENTITY_MIGRATIONS)
         with plain_errors():
             if write:
@@ -108,7 +114,7 @@ def add_token(
     if not good_name(name) or len(name) > 60:
         raise _fail("A name has letters, digits, and . @ - ' _ or blanks within; at most 60 characters.")
     now = utc_now()
-    with _rows(write=True) as rows:
+    with _rows(write=True, new=True) as rows:
         try:
             secret = make(rows, name, frozenset(scope), now, now + timedelta(days=days))
         except ValueError as error:

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from services.place import must_exist
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -42,6 +44,7 @@ def deidentify(
     from services.web.work import IDENTITY_MIGRATIONS, MIGRATIONS
 
     settings = from_environment(WebSettings)
+    must_exist(settings.database("web"))
     left_out = written = 0
     try:
         names = Pseudonyms(read_key(key or settings.data / "export.key"))

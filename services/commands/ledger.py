@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from services.place import must_exist
+
 if TYPE_CHECKING:
     from hilum.wire import ReadOut
     from services.feedback.ledger import Ledger
@@ -40,6 +42,7 @@ def opened(data: Path | None) -> Iterator[tuple[FeedbackSettings, Ledger]]:
     from services.feedback.settings import FeedbackSettings
 
     settings = from_environment(FeedbackSettings, **({"data": data} if data else {}))
+    must_exist(settings.database(SERVICE))
     feedback = Feedback(settings.database(SERVICE))
     try:
         yield settings, feedback.ledger()
@@ -152,7 +155,10 @@ def _stdout() -> Iterator[typer.FileTextWrite]:
 
 
 def compact(data: Data = None) -> None:
-    """Bring new_data.csv, reads.jsonl and feedback_images/ in the bucket `newdata` up to the ledger now."""
+    """Bring new_data.csv, reads.jsonl and feedback_images/ in the bucket `newdata` up to the ledger now.
+
+    Example: hilum ledger compact
+    """
     from hilum.storage import open_blobs
     from services.feedback.archive import archive
     from services.feedback.newdata import compact as work

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from services.place import must_exist
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
@@ -41,6 +43,7 @@ def rebuild(
     from services.web.settings import WebSettings
 
     settings = from_environment(WebSettings, **({"data": data} if data else {}))
+    must_exist(settings.database("web"))
     done = Rebuilt()
     try:
         with open_web(settings) as web:

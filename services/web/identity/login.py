@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from services.web.identity.access import signed_in
 from services.web.identity.audit import Entry
+from services.web.identity.person import Person
 from services.web.identity.service import Identity
 from services.web.pages.render import page
 
@@ -40,11 +41,20 @@ def set_cookie(identity: Identity, response: Response, cookie: str) -> None:
     )
 
 
-def form(identity: Identity, wanted: str, error: str = "", status: int = 200, wait: float = 0.0) -> Response:
-    """The page to sign in."""
+def form(
+    identity: Identity,
+    wanted: str,
+    error: str = "",
+    status: int = 200,
+    wait: float = 0.0,
+    *,
+    over: bool = False,
+    name: str = "",
+) -> Response:
+    """The page to sign in. `over`: the browser's session has ended; `name`: as it was typed before."""
     headers = {"retry-after": str(int(wait) + 1)} if wait else {}
     return page(
-        "login.html", status_code=status, headers=headers, wanted=local(wanted), error=error,
+        "login.html", status_code=status, headers=headers, wanted=local(wanted), error=error, over=over, typed=name,
         by_password=identity.users is not None, by_provider=identity.settings.oidc_title if identity.provider else "",
     )  # fmt: skip
 
@@ -55,7 +65,9 @@ def show(request: Request, wanted: Annotated[str, Query(alias="next", max_length
     identity = identity_of(request)
     if identity.automatic is not None:
         return RedirectResponse("/", status_code=303)
-    return form(identity, wanted)
+    # A cookie that holds no session any more: signing out would have taken it away.
+    cookie = request.cookies.get(identity.cookie)
+    return form(identity, wanted, over=bool(cookie) and identity.person(cookie, active=False) is None)
 
 
 @router.post("/login")
@@ -71,7 +83,7 @@ async def sign_in(
         return RedirectResponse("/", status_code=303)
     address = request.client.host if request.client else ""
     if wait := identity.limits.take(address, name, time.monotonic()):
-        return form(identity, wanted, f"Too many tries. Wait {int(wait) + 1} seconds.", 429, wait)
+        return form(identity, wanted, f"Too many tries. Wait {int(wait) + 1} seconds.", 429, wait, name=name)
     async with _JUDGES:
         user = await asyncio.to_thread(identity.check_password, name, password)
     # The name as typed might be a password in the wrong field: only a known one is written down.
@@ -80,11 +92,12 @@ async def sign_in(
         Entry(known, "users-file", address[:64], "sign-in", "POST /login", 401 if user is None else 200)
     )
     if user is None:
-        return form(identity, wanted, WRONG, 401)
+        return form(identity, wanted, WRONG, 401, name=name)
     identity.limits.succeeded(address, name)
     before = request.cookies.get(identity.cookie)
     cookie = await asyncio.to_thread(identity.begin, user.name, "users-file", user.roles, user.stamp, replaces=before)
-    response = RedirectResponse(local(wanted), status_code=303)
+    person = Person(user.name, user.roles)
+    response = RedirectResponse(person.home if local(wanted) == "/" else local(wanted), status_code=303)
     set_cookie(identity, response, cookie)
     return response
 

@@ -31,6 +31,11 @@ class Person:
         """Whether the person acts as `role`. A lead may do what a reader may; an admin reads nothing by being one."""
         return role in self.roles or (role == "reader" and "lead" in self.roles)
 
+    @property
+    def home(self) -> str:
+        """The page that this person begins with."""
+        return "/" if self.may("reader") else "/numbers"
+
 
 _CURRENT: ContextVar[Person | None] = ContextVar("hilum_person", default=None)
 

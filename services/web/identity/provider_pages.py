@@ -16,6 +16,7 @@ from services.web.identity.audit import Entry
 from services.web.identity.limits import network
 from services.web.identity.login import form, identity_of, local, set_cookie
 from services.web.identity.oidc import Flow, NotSignedIn
+from services.web.identity.person import Person
 from services.web.identity.service import Identity
 
 router = APIRouter(prefix="/auth", include_in_schema=False)
@@ -90,7 +91,8 @@ async def callback(request: Request, code: Text = "", state: Text = "", iss: Tex
     fresh = await asyncio.to_thread(
         identity.begin, claimed.name, "oidc", claimed.roles, replaces=before, hint=claimed.hint
     )
-    response = RedirectResponse(wanted, status_code=303)
+    person = Person(claimed.name, claimed.roles)
+    response = RedirectResponse(person.home if wanted == "/" else wanted, status_code=303)
     response.delete_cookie(
         _cookie_name(identity), path="/", httponly=True, samesite="lax", secure=identity.settings.behind_tls
     )

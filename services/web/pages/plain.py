@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from markupsafe import Markup
 from starlette.responses import Response
 
 from services.web.context import Web, WebDep
+from services.web.identity.access import need
 from services.web.pages.assets import assets
 from services.web.pages.card import card_html
 from services.web.pages.render import page, shell
@@ -31,7 +32,7 @@ def self_test(web: WebDep) -> Response:
         return page("self_test.html", **shell(web, session), place="self-test")
 
 
-@router.get("/about")
+@router.get("/about", dependencies=[Depends(need("reader", "lead", "admin"))])
 async def about(web: WebDep) -> Response:
     """The release, its findings and points, its model card; licences; shortcuts."""
     card = await card_html(web.inference)

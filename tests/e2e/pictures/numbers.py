@@ -1,15 +1,14 @@
-"""Take docs/images/numbers.png anew: `python -m tests.e2e.numbers_picture [FOLDER]`. Its numbers are made up."""
+"""The lead's numbers of nine made-up days."""
 
 from __future__ import annotations
 
 import random
-import sys
 import tempfile
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, Page
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
@@ -20,13 +19,11 @@ from services.web.context import utc_now
 from services.web.numbers.tables import AgreementHour, ReadFact
 from services.web.settings import WebSettings
 from services.web.tables import Study
-from tests.e2e.reading_room import ROOT, chromium_path, launch
 from tests.servers import serve
 from tests.services.web.room import wait_for
 
 WAITS = {"critical": 900.0, "urgent": 14_400.0, "routine": 86_400.0}
 RELEASE = "a1b2c3d4e5f60718" * 4
-VIEWS = {"numbers": (1366, 768, "week"), "numbers-day": (1366, 768, "day"), "numbers-4k": (3840, 2160, "month")}
 
 
 def fill(session: Session, now: datetime) -> None:
@@ -69,28 +66,17 @@ def fill(session: Session, now: datetime) -> None:
         session.execute(insert(table), rows)
 
 
-def main() -> None:
-    """Write the pictures: the first into docs/images, or all into the folder that is named."""
-    path = chromium_path()
-    assert path, "no Chromium"
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
-    with tempfile.TemporaryDirectory() as data, sync_playwright() as playwright:
+def take_numbers(browser: Browser, take: Callable[[Page], None]) -> None:
+    """Serve a room that is filled with them, and `take` a picture of its page."""
+    with tempfile.TemporaryDirectory() as data:
         app = create_app(WebSettings.model_validate({"data": data}))
         with serve(app) as served:
             web = app.state.web
             wait_for(web.prepared.is_set)
             with web.write() as session:
                 fill(session, utc_now())
-            browser = launch(playwright, path)
-            for name, (width, height, period) in VIEWS.items():
-                if folder is None and name != "numbers":
-                    continue
-                page = browser.new_page(viewport={"width": width, "height": height})
-                page.goto(f"{served.url}/numbers?period={period}")
-                page.wait_for_load_state("networkidle")
-                page.screenshot(path=(folder or ROOT / "docs" / "images") / f"{name}.png")
-            browser.close()
-
-
-if __name__ == "__main__":
-    main()
+            page = browser.new_page(viewport={"width": 1366, "height": 768})
+            page.goto(f"{served.url}/numbers?period=week")
+            page.wait_for_load_state("networkidle")
+            take(page)
+            page.close()

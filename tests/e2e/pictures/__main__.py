@@ -1,0 +1,101 @@
+"""`python -m tests.e2e.pictures`: take the pictures of docs/images anew, a state of the reading room each.
+
+`--large FOLDER` takes every state at 1366 x 768 and 3840 x 2160 into another folder, to look at; `--only NAME...`
+starts the rooms of these states alone. Only sample films and made ones are on the pictures, and made-up people.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Error, Page, sync_playwright
+
+from tests.e2e.pictures import doors, lists, others, studies, two_readers
+from tests.e2e.pictures.numbers import take_numbers
+from tests.e2e.pictures.studio import State, studio
+from tests.e2e.reading_room import ROOT, chromium_path, launch
+
+IMAGES = ROOT / "docs" / "images"
+SIZES = {"": (1366, 768), "-4k": (3840, 2160)}
+# Each line is one room: its settings, and the states in the order in which they follow one another.
+ROOMS: tuple[tuple[dict[str, str], tuple[State, ...]], ...] = (
+    ({}, (*lists.EMPTY, *doors.STATES, *lists.STATES, *others.STATES)),
+    ({}, studies.STATES),
+    ({"HILUM_BLIND_SHARE": "1"}, studies.BLIND),
+    ({}, two_readers.STATES),
+)
+
+
+def name_of(state: State) -> str:
+    """The picture's name."""
+    return state.__name__.replace("_", "-")
+
+
+def keep(page: Page, target: Path) -> None:
+    """Take one picture, as small as it may be."""
+    picture = Image.open(io.BytesIO(page.screenshot(animations="disabled")))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(target, quality=82, method=6)
+
+
+def take(page: Page, name: str, folder: Path, *, large: bool) -> None:
+    """The state as it stands, at each size."""
+    page.wait_for_timeout(400)
+    for suffix, (width, height) in list(SIZES.items())[: 2 if large else 1]:
+        if large:
+            page.set_viewport_size({"width": width, "height": height})
+            page.wait_for_timeout(600)
+        keep(page, folder / f"{name}{suffix}.webp")
+    if large:
+        width, height = SIZES[""]
+        page.set_viewport_size({"width": width, "height": height})
+
+
+def take_all(browser: Browser, folder: Path, only: Sequence[str], *, large: bool) -> list[str]:
+    """Every state; returns what failed, in words."""
+    failed = []
+    with tempfile.TemporaryDirectory() as name:
+        for number, (settings, states) in enumerate(ROOMS):
+            if only and not set(only) & {name_of(state) for state in states}:
+                continue
+            with studio(browser, Path(name) / str(number), **settings) as room:
+                for state in states:
+                    try:
+                        page = state(room)
+                        if not only or name_of(state) in only:
+                            take(page, name_of(state), folder, large=large)
+                    except (AssertionError, Error) as error:
+                        failed.append(f"{name_of(state)}: {str(error)[:600]}")
+                        print(failed[-1], file=sys.stderr, flush=True)
+    return failed
+
+
+def main() -> None:
+    """Exit status 1 where a state was not reached."""
+    parser = argparse.ArgumentParser(prog="python -m tests.e2e.pictures", description=__doc__)
+    parser.add_argument("--large", type=Path, metavar="FOLDER", help="both sizes, into this folder")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these states alone")
+    options = parser.parse_args()
+    path = chromium_path()
+    if path is None:
+        raise SystemExit("Chromium is not there: no /usr/bin/chromium, and HILUM_CHROMIUM names none.")
+    folder = options.large or IMAGES
+    with sync_playwright() as playwright:
+        browser = launch(playwright, path)
+        failed = take_all(browser, folder, options.only, large=options.large is not None)
+        if not options.only or "numbers" in options.only:
+            take_numbers(browser, lambda page: take(page, "numbers", folder, large=options.large is not None))
+        browser.close()
+    size = sum(each.stat().st_size for each in folder.glob("*.webp"))
+    print(f"{len(list(folder.glob('*.webp')))} pictures, {size / 1e6:.1f} MB, in {folder}")
+    raise SystemExit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
