@@ -120,3 +120,12 @@ def test_publishing_writes_the_platforms_two_images_each_in_its_place() -> None:
     assert after["mlflow"]["image"] == f"registry/mlflow@sha256:{'m' * 64}"
     with pytest.raises(SystemExit, match="no image of mlflow"):
         publish().write_platform("tools:\n  image: x\n", built)
+
+
+def test_a_sync_that_failed_is_tried_again_with_what_git_says_by_then() -> None:
+    """Else a bad commit is tried for ever, and its correction never (seen)."""
+    made = root()
+    policies = [named(made, "Application", "platform")["spec"]["syncPolicy"]]
+    policies.append(named(made, "ApplicationSet", "environments")["spec"]["template"]["spec"]["syncPolicy"])
+    policies.append(yaml.safe_load((ROOT / "argocd/root.yaml").read_text(encoding="utf-8"))["spec"]["syncPolicy"])
+    assert [policy["retry"]["refresh"] for policy in policies] == [True, True, True]

@@ -1,9 +1,10 @@
 """`make e2e`: the whole application on the cluster of KUBECONFIG, from commits alone.
 
-    python -m tests.e2e.cluster                    every step; the log goes to docs/
+    python -m tests.e2e.cluster                    every step; where all pass, the log goes to docs/
     python -m tests.e2e.cluster --from STEP        go on with STEP (any part of its name), with what was before
     python -m tests.e2e.cluster --only STEP        one step
-    python -m tests.e2e.cluster --ci               the short subset; writes no log
+    python -m tests.e2e.cluster --ci               the short subset
+    python -m tests.e2e.cluster --docs ...         write the log of the last good run of each step to docs/ at the end
     python -m tests.e2e.cluster --list             the steps
 
 Needs ArgoCD, Argo Rollouts, Traefik, a Git server that takes pushes (E2E_GIT) and a registry (E2E_REGISTRY).
@@ -19,7 +20,7 @@ import time
 import traceback
 
 from tests.e2e.cluster.kube import ROOT
-from tests.e2e.cluster.log import LOG, Row, write
+from tests.e2e.cluster.log import Row, keep, publish
 from tests.e2e.cluster.site import Site
 from tests.e2e.cluster.steps import CI, STEPS, Step
 from tests.e2e.cluster.tree import Tree
@@ -49,6 +50,7 @@ def main() -> int:
     parser.add_argument("--from", dest="begin", default="", metavar="STEP", help="go on with this step")
     parser.add_argument("--only", default="", metavar="STEP", help="this step alone")
     parser.add_argument("--ci", action="store_true", help="the short subset")
+    parser.add_argument("--docs", action="store_true", help="write the log to docs/ at the end")
     parser.add_argument("--list", action="store_true", help="name the steps")
     options = parser.parse_args()
     steps = chosen(options)
@@ -57,6 +59,7 @@ def main() -> int:
         return 0
     FOLDER.mkdir(parents=True, exist_ok=True)
     FOLDER.chmod(0o700)
+    log, order = FOLDER / "log.csv", [step.__name__ for step in STEPS]
     site = Site(Tree(FOLDER / "tree", GIT), INGRESS, REGISTRY, FOLDER)
     if Site.place(FOLDER).exists() and steps[0] is not STEPS[0]:
         site.memory = json.loads(Site.place(FOLDER).read_text(encoding="utf-8"))
@@ -72,9 +75,10 @@ def main() -> int:
             return 1
         row = Row(step.__name__, time.monotonic() - began, result)
         sys.stdout.write(f"    {row.seconds:.0f} s: {result}\n")
-        if not options.ci:
-            write(LOG, row, [step.__name__ for step in STEPS])
+        keep(log, row, order)
     sys.stdout.write("all of it passed\n")
+    if options.docs or steps == list(STEPS):
+        publish(log, order)
     return 0
 
 

@@ -52,9 +52,14 @@ def wait_until(what: str, ready: Callable[[], bool], seconds: float) -> float:
 
 
 def application(name: str) -> tuple[str, str]:
-    """How an Application stands: (Synced, Healthy) in the good case."""
-    status = get("argocd", "application", name).get("status", {})
-    return status.get("sync", {}).get("status", "?"), status.get("health", {}).get("status", "?")
+    """How an Application stands: (Synced, Healthy) in the good case; (Syncing, ...) while ArgoCD is at it."""
+    found = get("argocd", "application", name)
+    status = found.get("status", {})
+    busy = "operation" in found or status.get("operationState", {}).get("phase") in {"Running", "Terminating"}
+    return (
+        "Syncing" if busy else status.get("sync", {}).get("status", "?"),
+        status.get("health", {}).get("status", "?"),
+    )
 
 
 def refresh(*names: str) -> None:
