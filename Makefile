@@ -17,6 +17,7 @@ CODE := hilum services training tests samples bench
 .PHONY: secrets publish e2e e2e-local
 .PHONY: test-oidc
 .PHONY: simulate-gates
+.PHONY: simulate-drift
 
 help:  ## Show this list
 	@echo "Hilum ranks chest radiographs by urgency. Start with: make run"
@@ -83,6 +84,9 @@ train-default: $(VENV)/.train  ## Train the bundled release again from the films
 bench: $(VENV)/.test  ## Measure a prediction, the start and the memory; results go to docs/benchmarks/
 	$(BIN)/python -m bench.inference
 	$(BIN)/python -m bench.reading_room
+
+simulate-drift: $(VENV)/.train  ## Simulate drift on real films: delay to detect each change, false alarms (about 10 minutes)
+	$(BIN)/python -m bench.drift
 
 bench-viewer: $(VENV)/.test  ## Measure the viewer in Chromium: first pixels of the next study, a 64 MB film, memory
 	$(BIN)/python -m bench.viewer

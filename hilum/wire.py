@@ -78,8 +78,23 @@ class FilmWarningOut(Wire):
     text: str
 
 
+class FilmFeatures(Wire):
+    """What drift is judged by beside the scores; no film can be rebuilt from it.
+
+    `quality`: the frame's figures by name (`hilum.drift.quality`); `places`: its leading components in the release's
+    domain statistics; `pose`: log odds of each kind of `hilum.release.pose` against upright, empty for older releases.
+    """
+
+    quality: dict[str, float]
+    places: list[float]
+    pose: list[float]
+
+
 class Prediction(Wire):
-    """Answer of `POST /v1/predict`. Out of domain: `findings` is empty and `domain.reason` says why."""
+    """Answer of `POST /v1/predict`. Out of domain: `findings` is empty and `domain.reason` says why.
+
+    `features` are there where they were asked for: a reader older than them refuses a field that it does not know.
+    """
 
     release: ReleaseRef
     findings: list[PredictedFinding]
@@ -89,6 +104,7 @@ class Prediction(Wire):
     critical_margin: float
     warnings: list[FilmWarningOut]
     timings: Timings
+    features: FilmFeatures | None = None
 
 
 FilmStatus = Literal["scored", "not_scored"]
@@ -156,6 +172,38 @@ class ModelInfo(Wire):
     runtime: str = ""
     signed_by: str | None
     golden: dict[str, Probability]
+
+
+class PopulationOut(Wire):
+    """What the scores and films of one population looked like where the release was made.
+
+    Counts between the edges of `hilum.release.reference`: `scores` per finding, of log odds; `brightness`, `contrast`.
+    `alerts` is per finding the share at or above the alert point. Features are the leading components' mean (D) and
+    covariance (D x D).
+    """
+
+    name: str
+    films: int = Field(ge=0)
+    scores: list[list[int]]
+    alerts: list[float]
+    brightness: list[int]
+    contrast: list[int]
+    features_mean: list[float]
+    features_covariance: list[list[float]]
+
+
+class ReferenceOut(Wire):
+    """Answer of `GET /v1/model/reference`: what drift is judged against.
+
+    `alerts` are the alert points, with their `sensitivity` and `specificity` on the calibration patients, per finding.
+    """
+
+    release: ReleaseRef
+    findings: list[str]
+    alerts: list[Probability]
+    sensitivity: list[Probability]
+    specificity: list[Probability]
+    populations: list[PopulationOut]
 
 
 # A withdrawal takes the read that it replaces back: it holds no label, and that read counts no longer.

@@ -9,7 +9,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from hilum.clients.base import Refused, Unavailable, request
-from hilum.wire import ModelInfo, Prediction, Readiness, StudyPrediction
+from hilum.wire import ModelInfo, Prediction, Readiness, ReferenceOut, StudyPrediction
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -28,9 +28,13 @@ class InferenceClient:
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
 
-    async def predict(self, data: bytes, filename: str = "film") -> Prediction:
-        """Score one film; Refused with kind `not-scorable` where it is kept and shown but not scored."""
-        response = await request(self._client, "POST", "/v1/predict", files={"file": (filename, data)})
+    async def predict(self, data: bytes, filename: str = "film", *, features: bool = False) -> Prediction:
+        """Score one film; Refused with kind `not-scorable` where it is kept and shown but not scored.
+
+        `features`: with what drift is judged by, where the service can tell it.
+        """
+        asked = {"features": "true"} if features else None
+        response = await request(self._client, "POST", "/v1/predict", params=asked, files={"file": (filename, data)})
         return _parsed(Prediction, response)
 
     async def predict_study(self, films: Sequence[bytes], views: Sequence[str] | None = None) -> StudyPrediction:
@@ -71,6 +75,15 @@ class InferenceClient:
     async def card(self) -> str:
         """The release's model card, Markdown."""
         return (await request(self._client, "GET", "/v1/model/card")).text
+
+    async def reference(self) -> ReferenceOut | None:
+        """What drift is judged against; None where the release (or an older service) has none."""
+        try:
+            return _parsed(ReferenceOut, await request(self._client, "GET", "/v1/model/reference"))
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
 
     async def ready(self) -> Readiness:
         """Whether the service is ready, with its reasons; one that can't be asked is not ready."""

@@ -70,6 +70,11 @@ class DomainStatistics:
         outside = np.maximum(np.sum(centred**2, axis=1) - np.sum(projected**2, axis=1), 0.0)
         return np.asarray(np.sqrt(0.5 * inside + 0.5 * outside / self.residual_scale**2), dtype=np.float32)
 
+    def places(self, embeddings: Array, width: int) -> Array:
+        """Where each row of `embeddings` (N, E) lies in the leading `width` components, (N, width), in their scales."""
+        leading = self.components[:width]
+        return np.asarray((embeddings - self.mean) @ leading.T / self.scale[:width], dtype=np.float32)
+
     def judge(self, embeddings: Array, films: Array, threshold: float) -> list[Judgement]:
         """Judge `films` (N, 1, H, W), as the model takes them, whose embeddings are (N, E).
 

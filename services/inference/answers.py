@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from functools import cache
+from io import BytesIO
 
 from hilum.findings import finding
+from hilum.release.reference import read as read_reference
 from hilum.wire import (
     CodeOut,
     DomainCheck,
+    FilmFeatures,
     FilmWarningOut,
     FindingInfo,
     ModelInfo,
+    PopulationOut,
     PredictedFinding,
     Prediction,
+    ReferenceOut,
     ReleaseRef,
     Timings,
 )
@@ -59,6 +64,7 @@ def _warnings(assessment: Assessment) -> list[FilmWarningOut]:
 def prediction(scorer: Scorer, assessment: Assessment, queue_seconds: float) -> Prediction:
     """The body of `POST /v1/predict`."""
     score = assessment.score
+    told = score.features
     return Prediction(
         release=release_ref(scorer),
         findings=[_finding(f) for f in score.findings],
@@ -77,6 +83,9 @@ def prediction(scorer: Scorer, assessment: Assessment, queue_seconds: float) -> 
             queue_seconds=queue_seconds,
             infer_seconds=score.infer_seconds,
         ),
+        features=None
+        if told is None
+        else FilmFeatures(quality=told.quality, places=list(told.places), pose=list(told.pose)),
     )
 
 
@@ -104,4 +113,35 @@ def model_info(scorer: Scorer) -> ModelInfo:
         runtime=f"{scorer.opened.runtime} {scorer.opened.version}",
         signed_by=scorer.release.signed_by,
         golden=scorer.variant.golden,
+    )
+
+
+def reference(scorer: Scorer) -> ReferenceOut | None:
+    """The body of `GET /v1/model/reference`; None where the release carries no such statistics, or unreadable ones."""
+    if scorer.manifest.reference is None:
+        return None
+    try:
+        found = read_reference(BytesIO(scorer.release.read(scorer.manifest.reference)))
+    except ValueError:
+        return None
+    specs = scorer.variant.findings
+    return ReferenceOut(
+        release=release_ref(scorer),
+        findings=[spec.name for spec in specs],
+        alerts=[spec.alert.threshold for spec in specs],
+        sensitivity=[spec.alert.sensitivity.value for spec in specs],
+        specificity=[spec.alert.specificity.value for spec in specs],
+        populations=[
+            PopulationOut(
+                name=name,
+                films=int(found.films[k]),
+                scores=found.scores[k].tolist(),
+                alerts=found.alerts[k].tolist(),
+                brightness=found.brightness[k].tolist(),
+                contrast=found.contrast[k].tolist(),
+                features_mean=found.embedding_mean[k].tolist(),
+                features_covariance=found.embedding_covariance[k].tolist(),
+            )
+            for k, name in enumerate(found.populations)
+        ],
     )

@@ -27,12 +27,12 @@ def _scorable(data: bytes, limits: Limits) -> Film:
     return film
 
 
-def assess(scorer: Scorer, data: bytes, limits: Limits) -> Assessment:
+def assess(scorer: Scorer, data: bytes, limits: Limits, *, features: bool = False) -> Assessment:
     """Decode and score one file; raises BadFilm or NotScorable."""
     began = time.perf_counter()
     film = _scorable(data, limits)
     decode_seconds = time.perf_counter() - began
-    return Assessment(film.warnings, scorer.score(film.pixels), decode_seconds)
+    return Assessment(film.warnings, scorer.score(film.pixels, features=features), decode_seconds)
 
 
 def explain(scorer: Scorer, data: bytes, limits: Limits, finding: str) -> bytes:

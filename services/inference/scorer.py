@@ -10,7 +10,8 @@ from io import BytesIO
 import numpy as np
 import numpy.typing as npt
 
-from hilum.imaging.preprocess import preprocess
+from hilum.drift.quality import quality
+from hilum.imaging.preprocess import preprocess, squash
 from hilum.release import BadRelease, FindingSpec, InputSpec, Manifest, Release, Variant
 from hilum.release.bundle import OUTPUTS
 from hilum.release.domain import MAYBE_MIRRORED, DomainStatistics, Judgement, read
@@ -58,6 +59,19 @@ class FindingScore:
         return self.spec.established and self.probability >= self.spec.alert.threshold
 
 
+# How many of the leading components of the domain's statistics are told; `reference.npz` holds as many.
+PLACES = 16
+
+
+@dataclass(frozen=True)
+class Features:
+    """What drift is judged by, as `hilum.wire.FilmFeatures` has it."""
+
+    quality: dict[str, float]
+    places: tuple[float, ...]
+    pose: tuple[float, ...]
+
+
 @dataclass(frozen=True)
 class Score:
     """What the release says of one film: `findings` in the release's order, empty where the film is out of domain."""
@@ -67,6 +81,7 @@ class Score:
     acute_margin: float | None
     preprocess_seconds: float
     infer_seconds: float
+    features: Features | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,10 +137,18 @@ class Scorer:
         """Out-of-domain scores (N,) of films, as `judge`; always a number: one beyond all bounds is FAR."""
         return np.array([min(each.score, FAR) for each in self.judge(embedding, films)], dtype=np.float32)
 
-    def score(self, pixels: Array) -> Score:
-        """Score a decoded film: `pixels` (H, W), float32 in 0..1. Raises NotScorable."""
+    def features(self, frame: Array, film: Array, embedding: Array) -> Features:
+        """Of a squashed frame (H, W), the film (1, H, W) made of it, and its `embedding` (1, E)."""
+        head = self.domain.pose
+        odds = () if head is None else tuple(map(float, head.log_odds(film[np.newaxis])[0]))
+        return Features(quality(frame), tuple(map(float, self.domain.places(embedding, PLACES)[0])), odds)
+
+    def score(self, pixels: Array, *, features: bool = False) -> Score:
+        """Score a decoded film: `pixels` (H, W), float32 in 0..1, with its features on wish. Raises NotScorable."""
         began = time.perf_counter()
-        film = preprocess(pixels, self.manifest.input)
+        spec = self.manifest.input
+        frame = squash(pixels, spec.height, spec.width)
+        film = preprocess(frame, spec)
         prepared = time.perf_counter()
         outputs = self.run(film[np.newaxis])
         probabilities = self.probabilities(outputs.logits)[0]
@@ -136,7 +159,8 @@ class Scorer:
             findings = tuple(
                 FindingScore(spec, float(p)) for spec, p in zip(self.variant.findings, probabilities, strict=True)
             )
-        return Score(findings, domain, acute_margin(findings), prepared - began, done - prepared)
+        told = self.features(frame, film, outputs.embedding) if features else None
+        return Score(findings, domain, acute_margin(findings), prepared - began, done - prepared, told)
 
     def _domain(self, film: Array, judged: Judgement) -> Domain:
         distance, threshold = min(judged.score, FAR), self.variant.domain.threshold

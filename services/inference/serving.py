@@ -104,9 +104,9 @@ class Serving:
         """Raise Busy where a film would not be taken now: asked before its body is read."""
         self._queue.check_room(client)
 
-    async def predict(self, data: bytes, *, client: str = "") -> Waited[Assessment]:
+    async def predict(self, data: bytes, *, client: str = "", features: bool = False) -> Waited[Assessment]:
         """Decode and score one film; raises Busy, BadFilm, NotScorable, or the 503 problem."""
-        done = await self.run(partial(assess, self.scorer, data, self.limits), client=client)
+        done = await self.run(partial(assess, self.scorer, data, self.limits, features=features), client=client)
         spans.tell(done)
         return done
 

@@ -44,7 +44,7 @@ def fit_reference(
     odds = logit(chances)
     brightness, contrast = levels(frames)
     width = min(COMPONENTS, len(domain.scale))
-    places = (embeddings - domain.mean) @ domain.components[:width].T / domain.scale[:width]
+    places = domain.places(embeddings, width)
     masks = [names == name for name in populations]
     covariance = [np.atleast_2d(np.cov(places[m].T)) if m.sum() > 1 else np.zeros((width, width)) for m in masks]
     return Reference(

@@ -91,7 +91,7 @@ class Canary:
         limit = min(limit_seconds or self.timeout_seconds, self.timeout_seconds)
         try:
             async with asyncio.timeout(limit):
-                prediction = await self.client.predict(data, name)
+                prediction = await self.client.predict(data, name, features=True)
                 if self.model is None or self.model.release != prediction.release:
                     self.model = await self.client.model()
                 if self.model.release != prediction.release:

@@ -119,7 +119,7 @@ async def _ask(web: Web, canary: Canary, job: Job, data: bytes, name: str) -> Pr
     if not job.exposed:
         prediction = await canary.predict(data, name, utc_now)
     else:
-        prediction = await web.inference.predict(data, name)
+        prediction = await web.inference.predict(data, name, features=True)
     if key_of(prediction.release) != job.other:
         raise Unavailable("another release answers than the one that is compared")
     return prediction

@@ -29,12 +29,12 @@ async def ask_live(web: Web, claimed: Claimed, data: bytes) -> Prediction:
     """
     canary = web.canary
     if canary is None or web.settings.exposure_share == 0:
-        return await web.inference.predict(data, claimed.file_name)
+        return await web.inference.predict(data, claimed.file_name, features=True)
     release = await asyncio.to_thread(_release, web, canary, claimed.study_uid)
     if release is None:
-        return await web.inference.predict(data, claimed.file_name)
+        return await web.inference.predict(data, claimed.file_name, features=True)
     ours, theirs = await asyncio.gather(
-        web.inference.predict(data, claimed.file_name),
+        web.inference.predict(data, claimed.file_name, features=True),
         canary.predict(data, claimed.file_name, utc_now, web.settings.exposure_wait_seconds),
         return_exceptions=True,
     )
