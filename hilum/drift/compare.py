@@ -53,8 +53,8 @@ def ks(a: Array, b: Array) -> float:
     scaled = (root + 0.12 + 0.11 / root) * distance  # Stephens 1970
     if scaled < 0.2:
         return 1.0
-    terms = (2 * (-1) ** (k - 1) * math.exp(-2 * (k * scaled) ** 2) for k in range(1, 101))
-    return min(max(sum(terms), 0.0), 1.0)
+    terms = (2.0 * (-1.0) ** (k - 1) * math.exp(-2 * (k * scaled) ** 2) for k in range(1, 101))
+    return min(max(math.fsum(terms), 0.0), 1.0)
 
 
 def mean_shift(mean: Array, covariance: Array, films: int, places: Array) -> float:

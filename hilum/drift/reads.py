@@ -1,4 +1,4 @@
-"""Whether probabilities still mean what they say: on blind reads alone, since a reader who saw the answer leans to it."""
+"""Whether probabilities still mean what they say: by blind reads alone, for who saw the answer leans to it."""
 
 from __future__ import annotations
 

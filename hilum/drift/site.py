@@ -79,7 +79,7 @@ def films_a_day(at: Array) -> float:
 def judge(
     films: Films, reference: ReferenceOut | None, rules: Rules, calibrations: tuple[Calibration, ...] = ()
 ) -> SiteReport:
-    """Judge `films` in the order of arrival. `reference` None: the release has no statistics; the rest is still told."""
+    """Judge `films` in the order of arrival. `reference` None: the release has no statistics; the rest is told."""
     rate = films_a_day(films.at)
     reason = _too_few(films, rate, rules)
     threshold = max(rules.days * rate, 1.0)
