@@ -3,7 +3,7 @@
 #
 #   make images                                  localhost/hilum-web:VERSION-COMMIT and the others
 #   make images PUSH=localhost:5000/hilum        pushes too; the digests go to build/images.json
-#   make images IMAGES="web feedback"            only these (inference, web, feedback, mlflow, training)
+#   make images IMAGES="web feedback"            only these (inference, web, feedback, promoter, mlflow, training)
 #   make images VARIANT=gpu IMAGES=inference     inference with ONNX Runtime for CUDA
 #   make images BASE=mirror.example/python@sha256:...
 set -euo pipefail
@@ -52,7 +52,7 @@ for image in $images; do
   file=services/$image/Dockerfile
   [ "$image" != training ] || file=training/Dockerfile
   [ "$image" != mlflow ] || file=k8s/mlflow/Dockerfile
-  [ -f "$file" ] || { echo "no image is called '$image'; there are inference, web, feedback, mlflow, training" >&2; exit 2; }
+  [ -f "$file" ] || { echo "no image is called '$image'; there are inference, web, feedback, promoter, mlflow, training" >&2; exit 2; }
   extra=()
   if [ "$variant" = gpu ]; then extra=(--build-arg REQUIREMENTS=serve-gpu); fi
   local_name=localhost/hilum-$image:$tag

@@ -1,7 +1,8 @@
-"""`python3 rootfs.py TARGET`: the least root file system on which /opt/venv runs, for an image FROM scratch.
+"""`python3 rootfs.py TARGET [PROGRAM...]`: the least root file system on which /opt/venv runs, for an image.
 
-Run in an image's build stage. It holds the interpreter with its library, the shared libraries that these and /opt/venv
-are linked to, the root certificates and one user: no shell, no package manager, nothing to log in to.
+Run in an image's build stage. It holds the interpreter with its library, the further programs, the shared libraries
+that these and /opt/venv are linked to, the root certificates and one user: no shell, no package manager, nothing to log
+in to.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Sequence
 from pathlib import Path
 
 VENV = Path("/opt/venv")
@@ -38,11 +40,11 @@ def copy(path: Path, target: Path) -> None:
     shutil.copy2(path, place)
 
 
-def libraries(*folders: Path) -> set[Path]:
-    """The shared libraries outside `folders` that the programs in them are linked to; raises where one is missing."""
+def libraries(*folders: Path, further: Sequence[Path] = ()) -> set[Path]:
+    """The shared libraries outside `folders` that the programs in them, and `further` ones, are linked to."""
     programs = [p for folder in folders for p in folder.rglob("*") if p.is_file() and p.read_bytes()[:4] == b"\x7fELF"]
     found: set[Path] = set()
-    for program in [Path(sys.executable).resolve(), *programs]:
+    for program in [Path(sys.executable).resolve(), *further, *programs]:
         done = subprocess.run(["ldd", program], capture_output=True, text=True, check=False)  # noqa: S603, S607
         found.update(Path(name) for name in re.findall(r"(/\S+) \(0x", done.stdout))
     return {path for path in found if not any(path.resolve().is_relative_to(folder) for folder in folders)}
@@ -60,7 +62,8 @@ def main() -> None:
         ignore_dangling_symlinks=True,
         ignore=shutil.ignore_patterns("__pycache__", "*.a", "config-3*", *LEFT_OUT),
     )
-    for path in (interpreter, *sorted(libraries(library, VENV))):
+    further = [Path(name) for name in sys.argv[2:]]
+    for path in (interpreter, *further, *sorted(libraries(library, VENV, further=further))):
         copy(path, target)
     # The virtual environment names the interpreter by a link; the link's own targets must exist too.
     link = VENV / "bin" / "python3"

@@ -1,4 +1,4 @@
-"""Real servers for tests, started once per session when a test first asks: PostgreSQL and S3."""
+"""Real servers for tests, started once per session when a test first asks: PostgreSQL, S3, and MLflow on these two."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 import hilum.imaging  # noqa: F401 - before pydicom, which would load GDCM into this process
+from tests.fixtures.mlflow import MlflowServer
 from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.real import cannot_start
 from tests.fixtures.seaweed import ACCESS_KEY, SECRET_KEY, SeaweedServer
@@ -73,6 +74,37 @@ def s3(s3_server: SeaweedServer, aws_keys: None) -> Iterator[S3]:
     bucket = s3_server.create_bucket()
     yield S3(s3_server.endpoint, bucket)
     s3_server.remove_bucket(bucket)
+
+
+@pytest.fixture(scope="session")
+def mlflow_bucket(s3_server: SeaweedServer) -> str:
+    """The bucket of the session's MLflow server."""
+    return s3_server.create_bucket()
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(
+    postgres_server: PostgresServer,
+    s3_server: SeaweedServer,
+    mlflow_bucket: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[MlflowServer]:
+    """The session's MLflow server: rows in PostgreSQL, artifacts in S3."""
+    server = MlflowServer(
+        postgres_server.database_url(postgres_server.create_database()),
+        f"s3://{mlflow_bucket}/mlflow",
+        tmp_path_factory.mktemp("mlflow-server"),
+        AWS_ACCESS_KEY_ID=ACCESS_KEY,
+        AWS_SECRET_ACCESS_KEY=SECRET_KEY,
+        AWS_REGION="us-east-1",
+        MLFLOW_S3_ENDPOINT_URL=s3_server.endpoint,
+    )
+    try:
+        server.start()
+    except (RuntimeError, OSError) as error:
+        cannot_start("MLflow", error)
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session", autouse=True)

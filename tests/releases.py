@@ -181,6 +181,7 @@ def make_tiny_release(
     golden_shift: float = 0.0,
     onnx_input: InputSpec | None = None,
     version: str = "1.0.0",
+    name: str = "tiny",
     **variant: Any,
 ) -> Release:
     """Write a signed release of `findings` (known names, at most 16) into `folder` and read it back.
@@ -189,8 +190,8 @@ def make_tiny_release(
     weights), `golden_shift` (golden probabilities that the model does not give), `onnx_input` (another normalisation
     in the ONNX file); `variant` replaces fields of the manifest's variant.
     """
-    for name in findings:
-        finding(name)
+    for each in findings:
+        finding(each)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model-fp32.onnx").write_bytes(tiny_model(onnx_findings or findings, gain, onnx_input))
     sound = tiny_model(findings)
@@ -198,13 +199,13 @@ def make_tiny_release(
     (folder / "golden.png").write_bytes(png(golden_film))
     logits, _ = _run(sound, [golden_film])
     golden = {
-        name: min(float(1 / (1 + np.exp(-logit))) + golden_shift, 1.0)
-        for name, logit in zip(findings, logits[0], strict=True)
+        each: min(float(1 / (1 + np.exp(-logit))) + golden_shift, 1.0)
+        for each, logit in zip(findings, logits[0], strict=True)
     }
     domain.write(domain.fit(_run(sound, _training_films(96))[1], components=12), folder / "domain.npz")
     (folder / "evaluation.json").write_text("{}\n", encoding="utf-8")
     (folder / "MODEL_CARD.md").write_text("# A tiny release for tests\n", encoding="utf-8")
-    draft = {**tiny_draft(findings, golden, **variant), "version": version}
+    draft = {**tiny_draft(findings, golden, **variant), "version": version, "name": name}
     return write_release(folder, draft, key or new_key())
 
 

@@ -40,6 +40,7 @@ def markdown() -> str:
     from hilum.settings import ServiceSettings
     from services.feedback.settings import FeedbackSettings
     from services.inference.settings import InferenceSettings
+    from services.promoter.settings import PromoterSettings
     from services.web.settings import WebSettings
 
     lines = [
@@ -63,6 +64,7 @@ def markdown() -> str:
         ("web", WebSettings),
         ("inference", InferenceSettings),
         ("feedback", FeedbackSettings),
+        ("promoter", PromoterSettings),
         ("release fetch (the init container of inference)", FetchSettings),
     ):
         lines += ["", f"## {title}", "", "| variable | default | meaning |", "|---|---|---|"]

@@ -14,7 +14,7 @@ FILES = sorted([*ROOT.glob("services/*/Dockerfile"), *ROOT.glob("training/Docker
 
 
 def test_every_service_has_an_image() -> None:
-    assert {"inference", "web", "feedback"} <= {path.parent.name for path in FILES}
+    assert {"inference", "web", "feedback", "promoter"} <= {path.parent.name for path in FILES}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.parent.name)
@@ -33,7 +33,7 @@ def test_an_image_runs_as_nobody_and_holds_no_release(path: Path) -> None:
     assert "sbom.cdx.json" in text
 
 
-@pytest.mark.parametrize("part", ["inference", "web", "feedback"])
+@pytest.mark.parametrize("part", ["inference", "web", "feedback", "promoter"])
 def test_an_images_packages_are_those_that_all_tests_ran_with(part: str) -> None:
     def pins(name: str) -> dict[str, str]:
         text = (ROOT / f"requirements/{name}.txt").read_text(encoding="utf-8")

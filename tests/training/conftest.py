@@ -1,4 +1,4 @@
-"""A real MLflow for the tests of training: SQLite, and once per session a server on PostgreSQL and S3."""
+"""A real MLflow for the tests of training: SQLite, and the session's server (tests/conftest.py)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ import pytest
 
 from tests.fixtures.gate import Gate
 from tests.fixtures.mlflow import MlflowServer
-from tests.fixtures.postgres import PostgresServer
-from tests.fixtures.real import cannot_start
-from tests.fixtures.seaweed import ACCESS_KEY, SECRET_KEY, SeaweedServer
 from training.tracking.place import Place, client, place
 
 
@@ -31,37 +28,6 @@ def local(empty_mlflow: Path, tmp_path: Path) -> Place:
     folder.mkdir()
     shutil.copyfile(empty_mlflow, folder / "mlflow.db")
     return place(str(folder), tmp_path / "data")
-
-
-@pytest.fixture(scope="session")
-def mlflow_bucket(s3_server: SeaweedServer) -> str:
-    """The bucket of the session's MLflow server."""
-    return s3_server.create_bucket()
-
-
-@pytest.fixture(scope="session")
-def mlflow_server(
-    postgres_server: PostgresServer,
-    s3_server: SeaweedServer,
-    mlflow_bucket: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[MlflowServer]:
-    """The session's MLflow server: rows in PostgreSQL, artifacts in S3."""
-    server = MlflowServer(
-        postgres_server.database_url(postgres_server.create_database()),
-        f"s3://{mlflow_bucket}/mlflow",
-        tmp_path_factory.mktemp("mlflow-server"),
-        AWS_ACCESS_KEY_ID=ACCESS_KEY,
-        AWS_SECRET_ACCESS_KEY=SECRET_KEY,
-        AWS_REGION="us-east-1",
-        MLFLOW_S3_ENDPOINT_URL=s3_server.endpoint,
-    )
-    try:
-        server.start()
-    except (RuntimeError, OSError) as error:
-        cannot_start("MLflow", error)
-    yield server
-    server.stop()
 
 
 @pytest.fixture

@@ -7,6 +7,10 @@ metadata:
     {{- include "hilum.labels" $ctx | nindent 4 }}
   annotations:
     {{- include "hilum.scrape" (dict "port" 8000) | nindent 4 }}
+    {{- with .Values.bundle.run.attempt }}
+    # Each attempt of the promoter is a revision of its own, with an analysis of its own.
+    hilum.io/attempt: {{ . | quote }}
+    {{- end }}
     checksum/trusted-keys: {{ include "hilum.trustedKeys" . | sha256sum }}
 spec:
   {{- include "hilum.pod" $ctx | nindent 2 }}
