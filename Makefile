@@ -15,7 +15,7 @@ CODE := hilum services training tests samples bench
 .PHONY: bench-lead bench-worklist chaos clean images kill-loop overload soak
 .PHONY: secrets publish e2e e2e-local restore-drill
 .PHONY: secrets publish e2e e2e-local
-.PHONY: test-oidc
+.PHONY: test-oidc pictures accessible
 .PHONY: simulate-gates
 .PHONY: simulate-drift
 
@@ -34,6 +34,12 @@ test: $(VENV)/.test  ## Run all tests with coverage (the first time installs tor
 
 test-oidc: $(VENV)/.test  ## Sign in by a real Keycloak (needs Java 17 and its distribution; docs/security.md)
 	$(BIN)/python -m bench.keycloak
+
+pictures: $(VENV)/.test  ## Take the pictures of docs/radiologist.md anew, a state of the reading room each (about 3 minutes)
+	$(BIN)/python -m tests.e2e.pictures
+
+accessible: $(VENV)/.test  ## Ask axe-core (fetched by npm) whether every state of the reading room is accessible
+	$(BIN)/python -m tests.e2e.pictures --axe
 
 test-infra:  ## Test tf/ and ansible/: native tests, lint, apply to a simulated AWS (about 5 minutes; needs terraform)
 	tests/infra/run.sh

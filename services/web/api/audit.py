@@ -17,6 +17,7 @@ from services.web.identity.audit import whole_log
 from services.web.identity.tables import Audit
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 COLUMNS = ("number", "at", "who", "how", "address", "action", "what", "study_uid", "status", "previous", "digest")
 
 
@@ -38,7 +39,7 @@ def as_csv(log: Iterable[Audit]) -> Iterator[str]:
     writer.writerow(COLUMNS)
     for row in log:
         cells = [str(value) for value in as_dict(row).values()]
-        writer.writerow([f"'{cell}" if cell[:1] in "=+-@\t\r" else cell for cell in cells])
+        writer.writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells])
         yield out.getvalue()
         out.seek(0)
         out.truncate()

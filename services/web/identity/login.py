@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
@@ -18,6 +19,7 @@ from services.web.pages.render import page
 
 router = APIRouter(include_in_schema=False)
 WRONG = "Name or password are not right."
+ELSEWHERE = "Another site sent this. Sign in here yourself."
 # argon2 takes 64 MiB each: two at a time, however many ask.
 _JUDGES = asyncio.Semaphore(2)
 _LOCAL = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
@@ -59,6 +61,14 @@ def form(
     )  # fmt: skip
 
 
+def _from_elsewhere(request: Request) -> bool:
+    """Whether the browser says that another site's page sent this; programs say nothing."""
+    origin = request.headers.get("origin")
+    if origin not in {None, "null"}:
+        return urlsplit(origin).netloc != request.headers.get("host", "")
+    return request.headers.get("sec-fetch-site") in {"cross-site", "same-site"}
+
+
 @router.get("/login")
 def show(request: Request, wanted: Annotated[str, Query(alias="next", max_length=2000)] = "/") -> Response:
     """The form; who is signed in by itself has nothing to do here."""
@@ -81,6 +91,9 @@ async def sign_in(
     identity = identity_of(request)
     if identity.users is None:
         return RedirectResponse("/", status_code=303)
+    if _from_elsewhere(request):
+        # Else another site could sign a reader in under its own name, and have the reads.
+        return form(identity, wanted, ELSEWHERE, 403)
     address = request.client.host if request.client else ""
     if wait := identity.limits.take(address, name, time.monotonic()):
         return form(identity, wanted, f"Too many tries. Wait {int(wait) + 1} seconds.", 429, wait, name=name)

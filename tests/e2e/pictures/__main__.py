@@ -1,7 +1,8 @@
 """`python -m tests.e2e.pictures`: take the pictures of docs/images anew, a state of the reading room each.
 
-`--large FOLDER` takes every state at 1366 x 768 and 3840 x 2160 into another folder, to look at; `--only NAME...`
-starts the rooms of these states alone. Only sample films and made ones are on the pictures, and made-up people.
+`--axe` asks axe-core (by npm) of every state whether it is accessible, instead; `--large FOLDER` takes every state at
+1366 x 768 and 3840 x 2160 into another folder, to look at; `--only NAME...` starts the rooms of these states alone.
+Only sample films and made ones are on the pictures, and made-up people.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ import argparse
 import io
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from tests.e2e.pictures import doors, lists, others, studies, two_readers
+from tests.e2e.pictures.accessible import complaints, fetch
 from tests.e2e.pictures.numbers import take_numbers
 from tests.e2e.pictures.studio import State, studio
 from tests.e2e.reading_room import ROOT, chromium_path, launch
@@ -44,7 +47,7 @@ def keep(page: Page, target: Path) -> None:
     picture.save(target, quality=82, method=6)
 
 
-def take(page: Page, name: str, folder: Path, *, large: bool) -> None:
+def take(page: Page, name: str, *, folder: Path, large: bool) -> None:
     """The state as it stands, at each size."""
     page.wait_for_timeout(400)
     for suffix, (width, height) in list(SIZES.items())[: 2 if large else 1]:
@@ -57,8 +60,15 @@ def take(page: Page, name: str, folder: Path, *, large: bool) -> None:
         page.set_viewport_size({"width": width, "height": height})
 
 
-def take_all(browser: Browser, folder: Path, only: Sequence[str], *, large: bool) -> list[str]:
-    """Every state; returns what failed, in words."""
+def ask(page: Page, name: str, *, script: str, found: list[str]) -> None:
+    """What axe-core complains of, each once with the first state that shows it."""
+    for text in complaints(page, script):
+        if not any(text in known for known in found):
+            found.append(f"{name}: {text}")
+
+
+def walk(browser: Browser, look: Callable[[Page, str], None], only: Sequence[str]) -> list[str]:
+    """Reach every state and `look` at it; returns what failed, in words."""
     failed = []
     with tempfile.TemporaryDirectory() as name:
         for number, (settings, states) in enumerate(ROOMS):
@@ -69,7 +79,7 @@ def take_all(browser: Browser, folder: Path, only: Sequence[str], *, large: bool
                     try:
                         page = state(room)
                         if not only or name_of(state) in only:
-                            take(page, name_of(state), folder, large=large)
+                            look(page, name_of(state))
                     except (AssertionError, Error) as error:
                         failed.append(f"{name_of(state)}: {str(error)[:600]}")
                         print(failed[-1], file=sys.stderr, flush=True)
@@ -80,6 +90,7 @@ def main() -> None:
     """Exit status 1 where a state was not reached."""
     parser = argparse.ArgumentParser(prog="python -m tests.e2e.pictures", description=__doc__)
     parser.add_argument("--large", type=Path, metavar="FOLDER", help="both sizes, into this folder")
+    parser.add_argument("--axe", action="store_true", help="no pictures: whether the states are accessible")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these states alone")
     options = parser.parse_args()
     path = chromium_path()
@@ -88,10 +99,19 @@ def main() -> None:
     folder = options.large or IMAGES
     with sync_playwright() as playwright:
         browser = launch(playwright, path)
-        failed = take_all(browser, folder, options.only, large=options.large is not None)
+        look: Callable[[Page, str], None] = partial(take, folder=folder, large=options.large is not None)
+        found: list[str] = []
+        if options.axe:
+            with tempfile.TemporaryDirectory() as place:
+                script = fetch(Path(place))
+            look = partial(ask, script=script, found=found)
+        failed = walk(browser, look, options.only)
         if not options.only or "numbers" in options.only:
-            take_numbers(browser, lambda page: take(page, "numbers", folder, large=options.large is not None))
+            take_numbers(browser, lambda page: look(page, "numbers"))
         browser.close()
+    if options.axe:
+        print(*(found or ["axe-core complains of nothing"]), sep="\n")
+        raise SystemExit(1 if found or failed else 0)
     size = sum(each.stat().st_size for each in folder.glob("*.webp"))
     print(f"{len(list(folder.glob('*.webp')))} pictures, {size / 1e6:.1f} MB, in {folder}")
     raise SystemExit(1 if failed else 0)

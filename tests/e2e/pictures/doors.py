@@ -48,9 +48,10 @@ def login_again(studio: Studio) -> Page:
     page = studio.nobody()
     page.goto("/")
     sign_in(page, "ben", PASSWORD)
-    page.context.clear_cookies()
+    studio.rows("UPDATE sessions SET revoked_at = ? WHERE name = 'ben'", studio.earlier(seconds=1))
     page.goto("/history")
     expect(page).to_have_url(re.compile("/login"))
+    expect(page.get_by_text("Your session is over.")).to_be_visible()
     return page
 
 

@@ -136,7 +136,7 @@ def reported_elsewhere(studio: Studio) -> Page:
     answer = page.request.post(f"/v1/studies/{uid}/close", data=body, headers=headers)
     assert answer.ok, answer.text()
     page.goto(f"/studies/{uid}")
-    expect(page.locator("#go-on")).to_be_visible()
+    expect(page.locator("#closed")).to_be_visible()
     return page
 
 

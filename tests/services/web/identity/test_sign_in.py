@@ -77,6 +77,46 @@ def test_wrong_names_and_wrong_passwords_get_the_same_words(shut_room: Room) -> 
         assert shut_room.client.get("/v1/studies").status_code == 401
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [{"sec-fetch-site": "cross-site"}, {"origin": "https://evil.example"}, {"sec-fetch-site": "same-site"}],
+    ids=str,
+)
+def test_another_sites_page_signs_nobody_in_here(shut_room: Room, headers: dict[str, str]) -> None:
+    data = {"name": "anna", "password": PASSWORD}
+    answer = shut_room.client.post("/login", data=data, headers=headers, follow_redirects=False)
+    assert answer.status_code == 403
+    assert "set-cookie" not in answer.headers
+    assert shut_room.client.get("/v1/studies").status_code == 401
+
+
+def test_a_session_that_is_over_is_said_on_the_page_to_sign_in(shut_room: Room) -> None:
+    assert "session is over" not in shut_room.client.get("/login").text
+    sign_in(shut_room, "anna")
+    assert "session is over" not in shut_room.client.get("/login").text
+    with shut_room.web.write() as rows:
+        rows.scalars(select(Session)).one().revoked_at = utc_now()
+    assert "session is over" in shut_room.client.get("/login").text
+
+
+def test_a_name_that_was_typed_stays_and_is_text(shut_room: Room) -> None:
+    answer = sign_in(shut_room, '"><script>alert(1)</script>', "wrong")
+    assert answer.status_code == 401
+    assert "<script>alert" not in answer.text
+    assert "&lt;script&gt;" in answer.text
+
+
+def test_an_admin_begins_where_an_admin_may_be(shut_room: Room) -> None:
+    answer = sign_in(shut_room, "adam")
+    assert answer.headers["location"] == "/numbers"
+    page = shut_room.client.get("/numbers", headers=HTML).text
+    assert 'href="/upload"' not in page
+    assert shut_room.client.get("/about", headers=HTML).status_code == 200
+    refused = shut_room.client.get("/", headers=HTML)
+    assert refused.status_code == 403
+    assert "To the numbers" in refused.text
+
+
 def test_each_sign_in_takes_a_new_cookie_and_ends_the_session_before(shut: Room) -> None:
     sign_in(shut, "anna")
     old = shut.client.cookies["hilum_session"]
