@@ -1,0 +1,134 @@
+"""The prober: sends the golden film to the active and the preview endpoint all the time, and counts what comes back.
+
+    python -m hilum.gates.probe --target active=http://inference:8000 --target preview=http://inference-preview:8000
+
+At a hospital's traffic eight films come in a quarter of an hour; analysis needs an answer in a minute. The film is the
+release's own: it is no patient's, is sent to inference itself (nothing stores it) and marked `Hilum-Synthetic`, so that
+it counts in no statistic of films. A wrong probability is a failure as much as no answer. Metrics on port 8000.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from dataclasses import dataclass
+
+import httpx
+from prometheus_client import Counter, Histogram, start_http_server
+
+from hilum.clients.base import over_network
+from hilum.clients.inference import InferenceClient, Refused, Unavailable
+from hilum.gates.contract import GOLDEN
+from hilum.wire import ModelInfo
+
+PROBES = Counter("hilum_probes", "Golden films sent.", ["target", "release"])
+FAILURES = Counter("hilum_probe_failures", "Golden films without their right answer.", ["target", "release"])
+SECONDS = Histogram(
+    "hilum_probe_seconds",
+    "Time of an answered golden film.",
+    ["target", "release"],
+    buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10),
+)
+SYNTHETIC = {"Hilum-Synthetic": "1"}
+
+
+@dataclass
+class Target:
+    """One endpoint; what it served when last asked."""
+
+    name: str
+    client: httpx.AsyncClient
+    info: ModelInfo | None = None
+    film: bytes = b""
+
+    async def learn(self) -> None:
+        """Ask what is served, and its film; starts its series at 0. Raises Unavailable or Refused."""
+        asked = InferenceClient(self.client)
+        info = await asked.model()
+        if self.info is None or info.release.digest != self.info.release.digest:
+            self.film = await asked.golden_film()
+            for series in (PROBES, FAILURES, SECONDS):
+                series.labels(self.name, info.release.digest)
+        self.info = info
+
+
+async def probe(target: Target) -> bool:
+    """Send one film; whether it was answered right. A target that was never reached counts under no release."""
+    asked = InferenceClient(target.client)
+    if target.info is None:
+        try:
+            await target.learn()
+        except (Unavailable, Refused):
+            return False
+    info = target.info
+    assert info is not None  # noqa: S101 - learned above
+    digest, began = info.release.digest, time.perf_counter()
+    try:
+        answer = await asked.predict(target.film, "golden")
+    except (Unavailable, Refused):
+        answer = None
+    if answer is not None and answer.release.digest != digest:
+        # The switch happened between two films: this answer belongs to no comparison.
+        target.info = None
+        return True
+    PROBES.labels(target.name, digest).inc()
+    given = {} if answer is None else {f.name: f.probability for f in answer.findings}
+    right = answer is not None and all(abs(given.get(name, 9.0) - p) <= GOLDEN for name, p in info.golden.items())
+    if answer is not None:
+        SECONDS.labels(target.name, digest).observe(time.perf_counter() - began)
+    if not right:
+        FAILURES.labels(target.name, digest).inc()
+    return right
+
+
+async def keep_probing(target: Target, every_seconds: float, stop: asyncio.Event) -> None:
+    """Probe until `stop`; what is served is asked anew every twentieth time, and after a failure."""
+    count = 0
+    while not stop.is_set():
+        began = time.monotonic()
+        right = await probe(target)
+        count += 1
+        if not right or count % 20 == 0:
+            with contextlib.suppress(Unavailable, Refused):
+                await target.learn()
+        pause = max(0.05, every_seconds - (time.monotonic() - began))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause)
+
+
+async def run(targets: dict[str, str], every_seconds: float, timeout_seconds: float) -> None:
+    """Probe all targets until SIGTERM."""
+    stop = asyncio.Event()
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(ending, stop.set)
+    clients = {name: over_network(url, answer_seconds=timeout_seconds) for name, url in targets.items()}
+    for client in clients.values():
+        client.headers.update(SYNTHETIC)
+    await asyncio.gather(*(keep_probing(Target(n, c), every_seconds, stop) for n, c in clients.items()))
+    for client in clients.values():
+        await client.aclose()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point."""
+    parser = argparse.ArgumentParser(prog="python -m hilum.gates.probe", description=__doc__.splitlines()[0])
+    parser.add_argument("--target", action="append", required=True, help="name=URL; repeated")
+    parser.add_argument("--every-seconds", type=float, default=0.5)
+    parser.add_argument("--timeout-seconds", type=float, default=5.0)
+    parser.add_argument("--port", type=int, default=8000, help="port of /metrics")
+    given = parser.parse_args(arguments)
+    targets = dict(one.split("=", 1) for one in given.target if "=" in one)
+    if len(targets) != len(given.target):
+        print("error: --target takes name=URL, each name once", file=sys.stderr)  # noqa: T201
+        return 64
+    start_http_server(given.port)
+    asyncio.run(run(targets, given.every_seconds, given.timeout_seconds))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
