@@ -16,8 +16,9 @@ from services.web.wire import FilmSizeOut, FilmSizesOut
 
 router = APIRouter(prefix="/v1/studies/{uid}/films", tags=["films"])
 IfNoneMatch = Annotated[str | None, Header()]
-# Kept by the browser, asked again each time: a shared workstation's cache shows nothing that the service would not.
-_CACHE = "private, no-cache"
+# A film that was fetched beforehand is shown at once, while the browser asks whether it still may (it is told 304, or no
+# more); after ten minutes it asks first. Signing out empties the cache.
+_CACHE = "private, max-age=0, stale-while-revalidate=600"
 
 
 def _picture(data: bytes) -> Response:
