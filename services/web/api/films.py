@@ -16,7 +16,7 @@ from services.web.wire import FilmSizeOut, FilmSizesOut
 
 router = APIRouter(prefix="/v1/studies/{uid}/films", tags=["films"])
 IfNoneMatch = Annotated[str | None, Header()]
-# A film that was fetched beforehand is shown at once, while the browser asks whether it still may (it is told 304, or no
+# A film that was fetched beforehand is shown at once, while the browser asks whether it still may (304, or no
 # more); after ten minutes it asks first. Signing out empties the cache.
 _CACHE = "private, max-age=0, stale-while-revalidate=600"
 
