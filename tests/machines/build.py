@@ -1,0 +1,84 @@
+"""The stand-in as one file, as K3s is: a script and binaries. Two versions of it differ in their number alone."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import tarfile
+import zipfile
+from pathlib import Path
+
+import yaml
+
+HERE = Path(__file__).resolve().parent
+CLUSTER = Path.home() / ".cache/cluster/bin"
+# go install go.etcd.io/etcd/etcdutl/v3@v3.6.4, the version that hyperkube holds.
+ETCDUTL = Path(os.environ.get("ETCDUTL", Path.home() / "go/bin/etcdutl"))
+CNI = Path("/usr/lib/cni")
+
+
+def kubectl() -> Path:
+    """Google's package puts a dispatcher before the real ones: the newest of those."""
+    command = Path(shutil.which("kubectl") or "/usr/bin/kubectl").resolve()
+    return max(command.parent.glob("kubectl.1.*"), default=command)
+
+
+# Where each binary is on a machine on which `../shared/cluster/cluster up` ran once.
+SOURCES = {
+    "hyperkube": CLUSTER / "hyperkube",
+    "etcdutl": ETCDUTL,
+    "kubectl": kubectl(),
+    "containerd": Path("/usr/bin/containerd"),
+    "containerd-shim-runc-v2": Path("/usr/bin/containerd-shim-runc-v2"),
+    "ctr": Path("/usr/bin/ctr"),
+    "runc": Path("/usr/sbin/runc"),
+    **{name: CNI / name for name in ("bridge", "host-local", "loopback", "portmap")},
+}
+
+
+def missing() -> list[str]:
+    """What this machine lacks."""
+    return [str(path) for path in (*SOURCES.values(), CLUSTER / "pause") if not path.exists()]
+
+
+def standin(path: Path, version: str) -> str:
+    """Write the binary; its SHA-256."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as out:
+        out.write(b"#!/usr/bin/env python3\n")
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+            for module in sorted((HERE / "standin").glob("*.py")):
+                archive.write(module, module.name)
+            for module in sorted(Path(yaml.__file__).parent.glob("*.py")):
+                archive.write(module, f"yaml/{module.name}")
+            archive.writestr("VERSION", version)
+            archive.writestr("DIGEST", hashlib.sha256(version.encode()).hexdigest())
+            for name, source in SOURCES.items():
+                archive.write(source.resolve(), f"bin/{name}")
+    path.chmod(0o755)
+    with path.open("rb") as whole:
+        return hashlib.file_digest(whole, "sha256").hexdigest()
+
+
+def images(path: Path) -> None:
+    """An archive of images with one that waits, under the name of K3s's own."""
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as files:
+        info = tarfile.TarInfo("pause")
+        data = (CLUSTER / "pause").read_bytes()
+        info.size, info.mode = len(data), 0o755
+        files.addfile(info, io.BytesIO(data))
+    blob = layer.getvalue()
+    rootfs = {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(blob).hexdigest()}"]}
+    settings = {"User": "65535", "Entrypoint": ["/pause"]}
+    config = json.dumps({"architecture": "amd64", "os": "linux", "rootfs": rootfs, "config": settings}).encode()
+    name = f"{hashlib.sha256(config).hexdigest()}.json"
+    manifest = [{"Config": name, "RepoTags": ["docker.io/rancher/mirrored-pause:3.6"], "Layers": ["layer.tar"]}]
+    with tarfile.open(path, "w") as out:
+        for member, content in ((name, config), ("layer.tar", blob), ("manifest.json", json.dumps(manifest).encode())):
+            info = tarfile.TarInfo(member)
+            info.size = len(content)
+            out.addfile(info, io.BytesIO(content))
