@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-images=${IMAGES:-inference web feedback mlflow}
+images=${IMAGES:-inference web feedback promoter mlflow}
 base=${BASE:-docker.io/library/python:3.11-slim-bookworm}
 variant=${VARIANT:-}
 version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' hilum/__init__.py)

@@ -44,8 +44,8 @@ for environment in $environments; do
     "AWS_SECRET_ACCESS_KEY=$(value "$platform" minio AWS_SECRET_ACCESS_KEY)"
   [ "$environment" != canary ] || continue # inference alone: no database
   # What the promoter signs in to MLflow with; it runs beside production.
-  [ "$environment" != production ] || there "$namespace" hilum-mlflow || make_secret "$namespace" hilum-mlflow \
-    "MLFLOW_TRACKING_USERNAME=promoter" "MLFLOW_TRACKING_PASSWORD=$(value "$platform" mlflow promoter-password)"
+  [ "$environment" != production ] || there "$namespace" hilum-promoter || make_secret "$namespace" hilum-promoter \
+    "mlflow-token=promoter:$(value "$platform" mlflow promoter-password)"
   name=hilum_$environment
   if ! there "$namespace" hilum-database; then
     url=postgresql+psycopg://$name:$(value "$platform" postgresql "$name-password")@postgresql.$platform.svc:5432/$name

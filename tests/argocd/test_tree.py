@@ -62,8 +62,8 @@ def test_publishing_changes_nothing_but_digests_and_the_revision(environment: st
 
 
 def test_a_bundle_that_lacks_a_line_is_not_written() -> None:
-    with pytest.raises(SystemExit, match="no line for the image promoter"):
-        publish().write(bundle("staging").read_text(encoding="utf-8"), {"promoter": BUILT["web"]}, "0123abc")
+    with pytest.raises(SystemExit, match="no line for the image trainer"):
+        publish().write(bundle("staging").read_text(encoding="utf-8"), {"trainer": BUILT["web"]}, "0123abc")
 
 
 def test_every_bundle_pins_a_release_by_its_digest() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.charts.tools import ROOT, named, objects, pods, template
 
@@ -156,7 +157,7 @@ def test_migrations_are_part_of_the_sync_and_have_a_job_for_each_image() -> None
         ({"bundle__release__digest": "latest"}, "/bundle/release/digest"),
         ({"inference__gpu__resource": "gpu"}, "/inference/gpu/resource"),
         ({"releaseStore__trustedKeys": "nonsense"}, "/releaseStore/trustedKeys"),
-        ({"promoter__enabled": "true"}, "/promoter/enabled"),
+        ({"promoter__git__url": ""}, "promoter.git.url is empty"),
         ({"dicom__peers__A=B": "x"}, "/dicom/peers"),
         ({"web__publicUrl": "http://open.example.org"}, "/web/publicUrl"),
         ({"feedback__newdata__url": "newdata"}, "/feedback/newdata/url"),
@@ -227,3 +228,40 @@ def test_web_reaches_a_provider_and_an_archive_only_where_they_are_said_to_be() 
 
     assert reached(PRODUCTION) == {"10.30.0.5/32", "10.20.0.9/32"}
     assert reached(GPU) == set()
+
+
+def test_the_promoter_alone_asks_the_api_server_and_by_a_short_token() -> None:
+    for where, pod in pods(objects("hilum", PRODUCTION)):
+        tokens = [
+            source["serviceAccountToken"]["expirationSeconds"]
+            for volume in pod.get("volumes", [])
+            for source in volume.get("projected", {}).get("sources", [])
+            if "serviceAccountToken" in source
+        ]
+        assert tokens == ([3607] if where == "Deployment/promoter" else []), where
+
+
+def test_the_promoter_may_read_the_environments_and_change_nothing() -> None:
+    text = (ROOT / "k8s/bootstrap/promoter.yaml").read_text(encoding="utf-8")
+    made = [document for document in yaml.safe_load_all(text) if document]
+    verbs = {verb for role in made for rule in role.get("rules", []) for verb in rule["verbs"]}
+    resources = {one for role in made for rule in role.get("rules", []) for one in rule["resources"]}
+    assert verbs == {"get", "list"}
+    assert "secrets" not in resources and "*" not in resources
+    assert {one["kind"] for one in made} == {"ClusterRole", "Role", "RoleBinding"}, "no right in every namespace"
+    subjects = {(s["name"], s["namespace"]) for one in made for s in one.get("subjects", [])}
+    assert subjects == {("promoter", "hilum-production")}
+
+
+def test_the_promoter_reaches_git_mlflow_and_the_reading_room_alone() -> None:
+    policy = named(objects("hilum", PRODUCTION), "NetworkPolicy", "promoter")["spec"]
+    assert [port["port"] for rule in policy["egress"] for port in rule["ports"]] == [8080, 5000, 9090, 443, 6443]
+    refused = template(
+        "hilum",
+        SMALL,
+        promoter__enabled="true",
+        promoter__git__url="http://git:3000/x.git",
+        networkPolicy__enabled="true",
+        bundle__images__promoter__digest=f"sha256:{DIGEST}",
+    )
+    assert "networkPolicy.promoter.cidrs is empty" in refused.stderr

@@ -72,3 +72,11 @@ def test_mlflow_without_an_image_is_refused_with_the_command_that_makes_one() ->
     assert refused.returncode != 0
     assert "mlflow.image is empty" in refused.stderr
     assert "make images" in refused.stderr
+
+
+def test_films_and_reads_are_copied_where_nothing_deletes_them() -> None:
+    job = named(objects("platform", CI / "all-values.yaml"), "CronJob", "copies")
+    (container,) = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    assert "s3://hilum-films-production=s3://hilum-copies/films" in container["args"]
+    program = (ROOT / "charts/platform/files/copy_buckets.py").read_text(encoding="utf-8")
+    assert "delete_object" not in program
