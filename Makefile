@@ -16,6 +16,7 @@ CODE := hilum services training tests samples bench
 .PHONY: secrets publish e2e e2e-local restore-drill
 .PHONY: secrets publish e2e e2e-local
 .PHONY: test-oidc pictures accessible
+.PHONY: e2e-alerts
 .PHONY: simulate-gates
 .PHONY: simulate-drift
 
@@ -158,6 +159,9 @@ e2e-local: $(VENV)/.serve  ## Bring up the cluster of ../shared, then make e2e t
 	../shared/cluster/cluster up --with storage,servicelb,traefik,rollouts,registry,git,argocd,minio,metrics
 	../shared/cluster/cluster image build ../shared/cluster/images/postgres --tag docker.io/library/postgres:15
 	eval "$$(../shared/cluster/cluster env)" && $(BIN)/python -m tests.e2e.cluster
+
+e2e-alerts: $(VENV)/.serve  ## Break a hospital on the cluster of KUBECONFIG, see each alert fire, arrive and end (docs/monitoring.md)
+	$(BIN)/python -m tests.e2e.alerts
 
 restore-drill:  ## Back up the cluster's database now, restore it beside the live one, compare, and say how long it took
 	k8s/restore-drill.sh

@@ -32,9 +32,14 @@ add_keys() { # namespace, name, key=value...: only the keys that are not there
 $kubectl get namespace "$platform" >/dev/null || { echo "first: kubectl apply -k k8s/bootstrap" >&2; exit 1; }
 there "$platform" postgresql || make_secret "$platform" postgresql "password=$(random)" \
   "hilum_production-password=$(random)" "hilum_staging-password=$(random)" "mlflow-password=$(random)"
-add_keys "$platform" postgresql "mlflow-password=$(random)"
+add_keys "$platform" postgresql "mlflow-password=$(random)" "monitoring-password=$(random)"
 there "$platform" mlflow || make_secret "$platform" mlflow "flask-secret=$(random)" "admin-password=$(random)" \
   "trainer-password=$(random)" "promoter-password=$(random)"
+if $kubectl get namespace monitoring >/dev/null 2>&1; then
+  there monitoring monitoring-postgresql || make_secret monitoring monitoring-postgresql username=monitoring \
+    "password=$(value "$platform" postgresql monitoring-password)"
+  there monitoring grafana || make_secret monitoring grafana admin-user=admin "admin-password=$(random)"
+fi
 there "$platform" minio || make_secret "$platform" minio "AWS_ACCESS_KEY_ID=hilum" "AWS_SECRET_ACCESS_KEY=$(random)"
 
 for environment in $environments; do

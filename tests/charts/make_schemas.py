@@ -43,7 +43,7 @@ def main() -> None:
     """Ask the cluster, and write."""
     wanted = {
         (made["apiVersion"], made["kind"])
-        for chart in ("hilum", "platform")
+        for chart in ("hilum", "monitoring", "platform")
         for values in ci_values(chart)
         for made in objects(chart, values)
     }

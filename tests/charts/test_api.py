@@ -15,9 +15,16 @@ import pytest
 from tests.charts.tools import ROOT, ci_values, named, objects
 
 # No cluster of ours has these: their own operators bring them.
-ELSEWHERE = {"keda.sh/v1alpha1 ScaledObject", "monitoring.coreos.com/v1 ServiceMonitor"}
+ELSEWHERE = {
+    "keda.sh/v1alpha1 ScaledObject",
+    "monitoring.coreos.com/v1 PodMonitor",
+    "monitoring.coreos.com/v1 PrometheusRule",
+    "monitoring.coreos.com/v1 ServiceMonitor",
+}
 CASES = [
-    pytest.param(chart, file, id=f"{chart}-{file.stem}") for chart in ("hilum", "platform") for file in ci_values(chart)
+    pytest.param(chart, file, id=f"{chart}-{file.stem}")
+    for chart in ("hilum", "monitoring", "platform")
+    for file in ci_values(chart)
 ]
 
 

@@ -35,11 +35,14 @@ def evaluate(
     flat: Annotated[bool, typer.Option(help="The same rate at every hour.")] = False,
     at_once: Annotated[int, typer.Option(min=1, max=512, help="Films that may wait for their answers.")] = 16,
     seed: Annotated[int, typer.Option(help="Of the order and the times.")] = 1,
-    metrics_port: Annotated[int | None, typer.Option(help="Port of 127.0.0.1 for Prometheus; 0: a free one.")] = None,
+    metrics_port: Annotated[int | None, typer.Option(help="Port for Prometheus; 0: a free one.")] = None,
+    metrics_address: Annotated[str, typer.Option(help="Where it listens; 0.0.0.0 in a pod.")] = "127.0.0.1",
+    every_hours: Annotated[float, typer.Option(min=0, help="Begin anew so often, for ever; 0: once.")] = 0.0,
 ) -> None:
     """Stream labelled films through a running inference service and keep accuracy, AUROC and the like per finding.
 
     A bad film is counted and never stops the stream. Broken off, the same command goes on where it stopped.
+    With --every-hours the gauges show the last round that is whole: so the served release is watched.
     Exit status: 0 every film answered, 3 some were not, 2 wrong input or a service that is not ready.
 
     Examples:
@@ -47,6 +50,8 @@ def evaluate(
     hilum evaluate-online http://127.0.0.1:8000 films.csv --speed-up 60
 
     hilum evaluate-online http://inference:8000 manifest.parquet --folder /data --films 2000 --metrics-port 9100
+
+    hilum evaluate-online http://inference:8000 set.csv --every-hours 6 --metrics-port 9100 --metrics-address 0.0.0.0
     """
     import random
     import warnings
@@ -57,21 +62,28 @@ def evaluate(
     from training.online.arrivals import arrivals
     from training.online.evaluate import NotReady
     from training.online.films import read_films
-    from training.online.gauges import registry
+    from training.online.gauges import EvaluationGauges, registry
+    from training.online.rounds import rounds
     from training.online.stream import Pace
     from training.online.tally import Tally
 
     warnings.simplefilter("ignore", RuntimeWarning)
     tally = Tally()
+    gauges = EvaluationGauges(tally)
+
+    def pace() -> Pace:
+        return Pace(arrivals(films_a_day, seed, start_hour, flat), speed_up, at_once)
+
     try:
         chosen = read_films(manifest, folder)
         random.Random(seed).shuffle(chosen)  # noqa: S311 - an order, no secret
         chosen = chosen[: films or None]
         if metrics_port is not None:
-            server, _ = start_http_server(metrics_port, addr="127.0.0.1", registry=registry(tally))
-            typer.echo(f"metrics: http://127.0.0.1:{server.server_port}/metrics", err=True)
-        pace = Pace(arrivals(films_a_day, seed, start_hour, flat), speed_up, at_once)
-        streamed = _with_bar(url, chosen, out, pace, tally)
+            server, _ = start_http_server(metrics_port, addr=metrics_address, registry=registry(gauges))
+            typer.echo(f"metrics: http://{metrics_address}:{server.server_port}/metrics", err=True)
+        if every_hours:
+            rounds(lambda each: _with_bar(url, chosen, out, pace(), each), gauges, out, every_hours * 3600.0)
+        streamed = _with_bar(url, chosen, out, pace(), tally)
     except (BadData, NotReady) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None

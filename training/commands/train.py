@@ -23,6 +23,8 @@ PROFILE = typer.Option("--profile", help="Write a torch profiler trace of some s
 REGISTER = typer.Option("--register", help="Register the release as a model version in MLflow.")
 NETWORKS = typer.Option(help="Train nothing: release the finished networks in this folder.", show_default=False)
 REMARK = typer.Option(help="A sentence for the model card, such as where the networks come from.", show_default=False)
+METRICS_PORT = typer.Option(help="Port on which Prometheus reads how it goes; 0: a free one.", show_default=False)
+METRICS_ADDRESS = typer.Option(help="Where that port listens; 0.0.0.0 in a pod.")
 CANDIDATE = typer.Option("--candidate", help="Register it and give the version the alias `candidate`.")
 
 
@@ -47,6 +49,8 @@ def train(
     candidate: Annotated[bool, CANDIDATE] = False,
     networks: Annotated[Path | None, NETWORKS] = None,
     remark: Annotated[str, REMARK] = "",
+    metrics_port: Annotated[int | None, METRICS_PORT] = None,
+    metrics_address: Annotated[str, METRICS_ADDRESS] = "127.0.0.1",
 ) -> None:
     """Train, calibrate, export, evaluate and sign a release; MLflow follows it.
 
@@ -60,6 +64,11 @@ def train(
     """
     from training.running import Wanted, carry_out
 
+    if metrics_port is not None:
+        from prometheus_client import start_http_server
+
+        server, _ = start_http_server(metrics_port, addr=metrics_address)
+        typer.echo(f"metrics: http://{metrics_address}:{server.server_port}/metrics", err=True)
     wanted = Wanted(
         recipe=recipe,
         data=data,

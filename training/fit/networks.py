@@ -17,6 +17,7 @@ from typing import Protocol
 
 from training.config import BadRecipe, Recipe
 from training.fit.events import Ended, EpochEnded, Event, Failed, Noted, Stepped, event_of
+from training.fit.gauges import observe
 from training.fit.loop import Resume
 from training.fit.memory_map import mapped
 from training.fit.ray_cluster import ray_cluster
@@ -65,6 +66,7 @@ class _Followed:
                 self._pass_on(member, event_of(line))
 
     def _pass_on(self, member: int, event: Event) -> None:
+        observe(member, event)
         match event:
             case Stepped(step, steps, loss):
                 self._report(member, step, steps, loss)

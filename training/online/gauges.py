@@ -23,6 +23,10 @@ class EvaluationGauges(Collector):
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
 
+    def follow(self, tally: Tally) -> None:
+        """Show `tally` from now on: a round that is over, while the next one runs."""
+        self._tally = tally
+
     def collect(self) -> Iterable[Metric]:
         """The figures now."""
         found = self._tally.figures()
@@ -42,8 +46,8 @@ class EvaluationGauges(Collector):
         yield films
 
 
-def registry(tally: Tally) -> CollectorRegistry:
+def registry(gauges: EvaluationGauges) -> CollectorRegistry:
     """A registry of these gauges alone."""
     made = CollectorRegistry()
-    made.register(EvaluationGauges(tally))
+    made.register(gauges)
     return made

@@ -8,7 +8,7 @@ ONE, TWO = 'up{job="web",pod="web-1"}', 'up{job="web",pod="web-2"}'
 RESTARTS = 'kube_pod_container_status_restarts_total{namespace="n",pod="p",container="c"}'
 KILLED = 'kube_pod_container_status_last_terminated_reason{namespace="n",pod="p",container="c",reason="OOMKilled"}'
 MEMORY = 'container_memory_working_set_bytes{namespace="n",pod="p",container="c"}'
-LIMIT = 'container_spec_memory_limit_bytes{namespace="n",pod="p",container="c"}'
+LIMIT = 'kube_pod_container_resource_limits{namespace="n",pod="p",container="c",resource="memory"}'
 BACKED_UP = 'kube_cronjob_status_last_successful_time{namespace="platform",cronjob="backup"}'
 CREATED = 'kube_cronjob_created{namespace="platform",cronjob="backup"}'
 FREE = 'kubelet_volume_stats_available_bytes{namespace="n",persistentvolumeclaim="data"}'
@@ -36,7 +36,7 @@ CASES = [
     Case("OutOfMemory", "it ended by itself", {RESTARTS: "0x5 1x60"}, quiet=("8m",)),
     Case("MemoryNearLimit", "95 % are used", {MEMORY: "95x30", LIMIT: "100x30"}, fires=("15m",), quiet=("5m",)),
     Case("MemoryNearLimit", "half is", {MEMORY: "50x30", LIMIT: "100x30"}, quiet=("15m",)),
-    Case("MemoryNearLimit", "there is no limit", {MEMORY: "95x30", LIMIT: "0x30"}, quiet=("15m",)),
+    Case("MemoryNearLimit", "there is no limit", {MEMORY: "95x30"}, quiet=("15m",)),
     Case("JobFailed", "a job failed", {'kube_job_failed{namespace="n",job_name="j",condition="true"}': "0x2 1x20"},
          fires=("10m",), quiet=("4m",)),
     Case("JobFailed", "it succeeded", {'kube_job_failed{namespace="n",job_name="j",condition="true"}': "0x30"},

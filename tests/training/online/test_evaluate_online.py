@@ -25,7 +25,7 @@ from training.data.manifest import BadData
 from training.online.arrivals import BY_HOUR, arrivals
 from training.online.evaluate import evaluate_online
 from training.online.films import read_films
-from training.online.gauges import registry
+from training.online.gauges import EvaluationGauges, registry
 from training.online.results import Result, ResultFile
 from training.online.stream import Pace
 from training.online.tally import OVERALL, Tally
@@ -86,7 +86,7 @@ def test_every_film_is_counted_by_what_became_of_it_and_a_bad_one_stops_nothing(
 
 def test_prometheus_reads_the_figures_while_films_come(url: str, table: Path) -> None:
     tally = Tally()
-    gauges = registry(tally)
+    gauges = registry(EvaluationGauges(tally))
     seen: list[float] = []
 
     def look(result: Result) -> None:

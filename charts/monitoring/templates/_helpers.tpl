@@ -1,0 +1,80 @@
+{{/* Labels of every object of a part. */}}
+{{- define "monitoring.labels" -}}
+app.kubernetes.io/name: {{ .part }}
+app.kubernetes.io/component: {{ .part }}
+app.kubernetes.io/part-of: hilum-monitoring
+{{- end }}
+
+{{/* A pod that runs as one user and may do nothing else. */}}
+{{- define "monitoring.pod" -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: {{ .user | default 65532 }}
+  runAsGroup: {{ .user | default 65532 }}
+  fsGroup: {{ .user | default 65532 }}
+  seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{/* A container that may do nothing but run. */}}
+{{- define "monitoring.container" -}}
+imagePullPolicy: {{ .Values.imagePullPolicy }}
+terminationMessagePolicy: FallbackToLogsOnError
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+{{- end }}
+
+{{/* Probes of a program that answers at `path` of the port named http. */}}
+{{- define "monitoring.probes" -}}
+startupProbe:
+  httpGet: {path: {{ .ready }}, port: http}
+  periodSeconds: 2
+  failureThreshold: 90
+livenessProbe:
+  httpGet: {path: {{ .live }}, port: http}
+  periodSeconds: 15
+  timeoutSeconds: 5
+  failureThreshold: 6
+readinessProbe:
+  httpGet: {path: {{ .ready }}, port: http}
+  periodSeconds: 5
+  timeoutSeconds: 5
+{{- end }}
+
+{{/* The account's token, for the two parts that ask the API server; nothing else gets one. */}}
+{{- define "monitoring.token" -}}
+name: token
+projected:
+  defaultMode: 0440
+  sources:
+    - serviceAccountToken: {path: token, expirationSeconds: 3600}
+    - configMap: {name: kube-root-ca.crt, items: [{key: ca.crt, path: ca.crt}]}
+    - downwardAPI: {items: [{path: namespace, fieldRef: {apiVersion: v1, fieldPath: metadata.namespace}}]}
+{{- end }}
+
+{{/* The rules as they stand in rules/, with the address of the runbooks before each page. */}}
+{{- define "monitoring.rules" -}}
+{{ .text | replace "runbook_url: runbooks/" (printf "runbook_url: %s/" (trimSuffix "/" .root.Values.runbooks)) }}
+{{- end }}
+
+{{/* A volume claim of a StatefulSet. */}}
+{{- define "monitoring.claim" -}}
+- metadata:
+    name: data
+  spec:
+    accessModes: [ReadWriteOnce]
+    {{- with .storageClass }}
+    storageClassName: {{ . }}
+    {{- end }}
+    resources:
+      requests: {storage: {{ .storage }}}
+{{- end }}
