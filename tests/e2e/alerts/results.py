@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import fcntl
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.charts.tools import ROOT
 
 PLACE = ROOT / "docs/benchmarks/alerts-intel-xeon-2-cores.csv"
 PAGE = ROOT / "docs/monitoring.md"
+LOCK = ROOT / "build/alerts.lock"
 BEGIN, END = "<!-- alerts: begin -->", "<!-- alerts: end -->"
 # Why an alert has no row: what it would take.
 NOT_FIRED = {
@@ -75,6 +77,13 @@ def known() -> list[Row]:
 
 def keep(row: Row) -> None:
     """Add or replace the alert's row."""
+    with LOCK.open("w") as lock:
+        # Two batches may run at the same time.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _write(row)
+
+
+def _write(row: Row) -> None:
     rows = sorted([*(one for one in known() if one.alert != row.alert), row], key=lambda one: one.alert)
     with PLACE.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, [field.name for field in dataclasses.fields(Row)], lineterminator="\n")
