@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -19,6 +17,7 @@ from hilum.clients.base import Unavailable
 from hilum.clients.dicom import BadDestination, Destination, Sender, echo, send
 from services.web.settings import WebSettings
 from tests.fixtures.dicom import dcmtk
+from tests.fixtures.disk import small_disk
 from tests.hilum.imaging.bodies import dicom, grey
 from tests.services.web.dicom.sender import listening
 from tests.services.web.room import open_room
@@ -107,32 +106,16 @@ def test_a_text_that_names_no_destination_is_refused_at_the_start(text: str) -> 
         WebSettings(results_to=text)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MB; needs the right to mount."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"can't mount a file system here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def test_a_full_disk_answers_a700_and_takes_the_film_once_there_is_room(
-    tmp_path: Path, tiny_release: Path, small_disk: Path
-) -> None:
+def test_a_full_disk_answers_a700_and_takes_the_film_once_there_is_room(tmp_path: Path, tiny_release: Path) -> None:
     body = dicom(grey().repeat(4, 0).repeat(4, 1))
     with (
-        open_room(tmp_path / "data", tiny_release, blobs_url=(small_disk / "films").as_uri()) as room,
+        small_disk(tmp_path / "disk", 1) as disk,
+        open_room(tmp_path / "data", tiny_release, blobs_url=(disk.folder / "films").as_uri()) as room,
         listening(room) as here,
     ):
-        filler = small_disk / "filler"
-        filler.write_bytes(b"\0" * 900_000)
+        disk.fill(100_000)
         assert [answer.Status for answer in here.store(body)] == [0xA700]
         assert not any(room.rows().values())
-        filler.unlink()
+        disk.empty()
         assert [answer.Status for answer in here.store(body)] == [0]
         assert room.rows()["films"] == 1
