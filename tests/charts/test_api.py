@@ -16,6 +16,7 @@ from tests.charts.tools import ROOT, ci_values, named, objects
 
 # No cluster of ours has these: their own operators bring them.
 ELSEWHERE = {
+    "external-secrets.io/v1 ExternalSecret",
     "keda.sh/v1alpha1 ScaledObject",
     "monitoring.coreos.com/v1 PodMonitor",
     "monitoring.coreos.com/v1 PrometheusRule",

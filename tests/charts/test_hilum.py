@@ -265,3 +265,10 @@ def test_the_promoter_reaches_git_mlflow_and_the_reading_room_alone() -> None:
         bundle__images__promoter__digest=f"sha256:{DIGEST}",
     )
     assert "networkPolicy.promoter.cidrs is empty" in refused.stderr
+
+
+def test_a_vault_may_hold_the_secrets_and_none_goes_when_the_vault_forgets_it() -> None:
+    spec = named(objects("hilum", GPU), "ExternalSecret", "hilum-database")["spec"]
+    assert spec["target"] == {"name": "hilum-database", "deletionPolicy": "Retain"}
+    assert [entry["secretKey"] for entry in spec["data"]] == ["feedback-url", "web-url"]
+    assert not [d for d in objects("hilum", PRODUCTION) if d["kind"] == "ExternalSecret"]

@@ -80,3 +80,10 @@ def test_films_and_reads_are_copied_where_nothing_deletes_them() -> None:
     assert "s3://hilum-films-production=s3://hilum-copies/films" in container["args"]
     program = (ROOT / "charts/platform/files/copy_buckets.py").read_text(encoding="utf-8")
     assert "delete_object" not in program
+
+
+def test_helm_test_asks_whatever_is_enabled() -> None:
+    pod = named(objects("platform", CI / "all-values.yaml"), "Pod", "smoke")
+    assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    asked = pod["spec"]["containers"][0]["command"][3:]
+    assert asked == ["postgresql:5432", "http://minio:9000/minio/health/ready", "http://mlflow:5000/health"]
