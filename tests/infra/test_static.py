@@ -45,14 +45,35 @@ def test_the_native_tests_of_the_aws_module_pass(aws: Terraform) -> None:
     assert re.search(r"Success! [0-9]+ passed, 0 failed", answer.text), answer.text[-500:]
 
 
-def test_the_openstack_example_is_valid(terraform: str, environment: dict[str, str], workspace: Path) -> None:
+def test_missing_credentials_stop_the_plan_with_the_words_of_the_documentation(aws: Terraform) -> None:
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43 + " nobody"
+    bare = Terraform(aws.binary, aws.folder, aws.environment | {"AWS_REGION": "eu-central-1", "HOME": str(aws.folder)})
+    answer = bare.ask("plan", "-no-color", "-lock=false", f"-var=ssh_public_key={key}")
+    assert answer.status == 1
+    assert "No valid credential sources found" in answer.text, answer.text[-800:]
+
+
+@pytest.fixture(scope="module")
+def openstack(terraform: str, environment: dict[str, str], workspace: Path) -> Terraform:
+    """terraform in the OpenStack module, its provider installed."""
     if not has_provider("terraform-provider-openstack/openstack"):
-        pytest.skip(
-            "the OpenStack provider is not in the mirror: its module was checked by fmt and the interface test alone"
-        )
-    example = Terraform(terraform, workspace / "environments/openstack-example", environment)
+        pytest.skip("the OpenStack provider is not in the mirror: tests/infra/openstack-provider.sh builds it")
+    module = Terraform(terraform, workspace / "modules/openstack", environment)
+    module.do("init", "-backend=false")
+    return module
+
+
+def test_the_openstack_module_and_its_example_are_valid(openstack: Terraform, workspace: Path) -> None:
+    assert json.loads(openstack.do("validate", "-json"))["valid"]
+    example = Terraform(openstack.binary, workspace / "environments/openstack-example", openstack.environment)
     example.do("init", "-backend=false")
     assert json.loads(example.do("validate", "-json"))["valid"]
+
+
+def test_the_native_tests_of_the_openstack_module_pass(openstack: Terraform) -> None:
+    answer = openstack.ask("test", "-no-color")
+    assert answer.status == 0, answer.output
+    assert re.search(r"Success! [0-9]+ passed, 0 failed", answer.text), answer.text[-500:]
 
 
 def test_checkov_finds_nothing_without_a_written_reason() -> None:

@@ -33,7 +33,7 @@ def main() -> None:
     site.prepare()
     rows: list[tuple[str, str, str]] = []
     try:
-        if asked.steps and asked.steps[0] != steps.ALL_STEPS[0].__name__:
+        if asked.steps and asked.steps[0] not in {step.__name__ for step in steps.FROM_NOTHING}:
             site.resume()
         for step in steps.ALL_STEPS:
             if asked.steps and step.__name__ not in asked.steps:

@@ -91,6 +91,7 @@ def make(machine: Machine, public_key: str) -> None:
     root.parent.mkdir(parents=True, exist_ok=True)
     sh("cp", "-a", "--reflink=auto", base(), root)
     (root / "etc/machine-id").write_text("", encoding="utf-8")
+    (root / "var/lib/dbus/machine-id").unlink(missing_ok=True)
     (root / "etc/hostname").write_text("debian\n", encoding="utf-8")
     (root / "etc/resolv.conf").unlink(missing_ok=True)
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
@@ -130,8 +131,17 @@ def _own_cgroups(name: str) -> None:
         (group / "cgroup.procs").write_text(str(os.getpid()), encoding="utf-8")
 
 
+def _forget_cgroups(name: str) -> None:
+    """Remove the groups that an earlier life of the machine left."""
+    for controller in CONTROLLERS:
+        group = CGROUPS / controller / "hilum-machines" / name
+        for folder in sorted((path for path in group.rglob("*") if path.is_dir()), reverse=True):
+            folder.rmdir()
+
+
 def boot(machine: Machine) -> subprocess.Popen[bytes]:
     """Start it; returns the process that is its life."""
+    _forget_cgroups(machine.name)
     log = (STATE / f"{machine.name}.console").open("wb")
     return subprocess.Popen(
         [

@@ -248,6 +248,8 @@ def a_reset_that_is_told_to_deletes_everything(site: Site) -> str:
     return f"{played.seconds:.0f} s"
 
 
+# These make their machines; a run that starts with another step switches on those that are there.
+FROM_NOTHING = (three_bare_machines_start, from_bare_to_ready)
 ALL_STEPS = (
     three_bare_machines_start,
     what_is_wrong_stops_early_with_reason_and_remedy,

@@ -2,8 +2,8 @@
 
 locals {
   wanted_cores = sum(concat(
-    [for node in local.nodes : try(data.openstack_compute_flavor_v2.wanted[node.flavour].vcpus, 0)],
-    [var.bastion ? data.openstack_compute_flavor_v2.wanted[local.defaults.bastion_flavour].vcpus : 0],
+    [for node in local.nodes : try(coalesce(data.openstack_compute_flavor_v2.wanted[node.flavour].vcpus, 0), 0)],
+    [var.bastion ? coalesce(data.openstack_compute_flavor_v2.wanted[local.defaults.bastion_flavour].vcpus, 0) : 0],
   ))
   wanted_instances = length(local.nodes) + (var.bastion ? 1 : 0)
   limits           = data.openstack_compute_limits_v2.this

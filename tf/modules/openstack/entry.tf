@@ -68,7 +68,7 @@ resource "openstack_lb_monitor_v2" "entry" {
 # Kept while the cluster is stopped, so that DNS and the senders' settings stay right.
 resource "openstack_networking_floatingip_v2" "entry" {
   count = var.entry != "none" ? 1 : 0
-  pool  = local.external_network.name
+  pool  = local.external_name
   tags  = local.tag_list
 }
 

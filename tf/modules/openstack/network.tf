@@ -7,6 +7,7 @@ locals {
   tag_list         = [for key, value in local.tags : "${key}=${value}"]
   private_cidr     = cidrsubnet(var.network_cidr, 4, 0)
   public_cidr      = cidrsubnet(var.network_cidr, 4, 8)
+  external_name    = var.external_network != "" || !local.has_gateway ? var.external_network : local.external_network.name
   external_network = local.has_gateway ? data.openstack_networking_network_v2.external[0] : null
 }
 

@@ -128,7 +128,7 @@ resource "openstack_compute_instance_v2" "bastion" {
 # Kept while the cluster is stopped, so that known_hosts and firewalls elsewhere stay right.
 resource "openstack_networking_floatingip_v2" "bastion" {
   count      = var.bastion ? 1 : 0
-  pool       = local.external_network.name
+  pool       = local.external_name
   port_id    = openstack_networking_port_v2.bastion[0].id
   tags       = local.tag_list
   depends_on = [openstack_networking_router_interface_v2.public]
