@@ -1,7 +1,8 @@
 """Evidence over 50,000 pairs, and the lead's numbers over a million studies: seconds and memory, on both databases.
 
 Fills a database of its own, measures, and writes `docs/benchmarks/lead-<cpu>.csv`. The rows are made up; their number
-and their shape are what is measured.
+and their shape are what is measured. With `--at URL` the numbers are measured on the database that `bench.worklist`
+left there; with `--only` one half alone. Rows of other databases and halves stay in the file.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from sqlalchemy import Engine, insert, text
+from sqlalchemy import Engine, func, insert, select, text
 from sqlalchemy.orm import Session
 
 import hilum.imaging  # noqa: F401 - before pydicom
@@ -70,9 +71,14 @@ def fill_numbers(session: Session, count: int) -> None:
                 })  # fmt: skip
         session.execute(insert(Study), studies)
         session.execute(insert(ReadFact), facts)
+    fill_hours(session, START)
+
+
+def fill_hours(session: Session, start_at: datetime) -> None:
+    """Agreement of each finding in each hour of the year after `start_at`, blind reads apart."""
     hours = [
         {
-            "hour": START + timedelta(hours=hour), "finding": finding, "release_digest": LIVE, "blind": blind,
+            "hour": start_at + timedelta(hours=hour), "finding": finding, "release_digest": LIVE, "blind": blind,
             "agree": 90, "disagree": 8, "missed": 3, "uncertain": 1,
         }
         for hour in range(365 * 24) for finding in FINDINGS for blind in (False, True)
@@ -114,7 +120,43 @@ def filled(url: str, write: Callable[[Session], None]) -> Iterator[Engine]:
 
 
 def bench(url: str, database: str, pairs: int, studies: int, runs: int) -> list[Row]:
-    """All measurements on one database."""
+    """All measurements on one empty database."""
+    rows = bench_evidence(url, database, pairs, runs)
+    with filled(url, lambda session: fill_numbers(session, studies)) as engine:
+        return rows + bench_numbers(engine, database, f"{studies} studies in a year", START + timedelta(days=365), runs)
+
+
+def bench_numbers(engine: Engine, database: str, of: str, now: datetime, runs: int) -> list[Row]:
+    """The page of numbers, by period, up to `now`."""
+    rows: list[Row] = []
+    for choice in CHOICES:
+
+        def ask(period: Any = last(choice, now)) -> None:
+            with Session(reading(engine)) as session:
+                numbers(session, period, now)
+
+        rows.append(measure(f"numbers of a {choice}, {of}", database, ask, runs))
+    return rows
+
+
+def bench_there(url: str, runs: int) -> list[Row]:
+    """The numbers over the studies that are at `url` already."""
+    engine = make_engine(url)
+    now = datetime.now(UTC)
+    with Session(engine) as session:
+        if session.scalar(select(AgreementHour.hour).limit(1)) is None:
+            fill_hours(session, (now - timedelta(days=365)).replace(minute=0, second=0, microsecond=0))
+            session.execute(text("ANALYZE"))
+            session.commit()
+        count = session.scalar(select(func.count()).select_from(ReadFact))
+    try:
+        return bench_numbers(engine, engine.dialect.name, f"{count} reads in two and a half years", now, runs)
+    finally:
+        engine.dispose()
+
+
+def bench_evidence(url: str, database: str, pairs: int, runs: int) -> list[Row]:
+    """Evidence over `pairs` pairs; the database is empty again afterwards."""
     rows: list[Row] = []
     with filled(url, lambda session: fill(session, FINDINGS, pairs)) as engine:
         before = peak_mb()
@@ -138,15 +180,6 @@ def bench(url: str, database: str, pairs: int, studies: int, runs: int) -> list[
         with engine.begin() as connection:
             for table in ("study_reads", "shadow_pairs", "answers", "studies"):
                 connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - our own names
-    with filled(url, lambda session: fill_numbers(session, studies)) as engine:
-        now = START + timedelta(days=365)
-        for choice in CHOICES:
-
-            def ask(period: Any = last(choice, now)) -> None:
-                with Session(reading(engine)) as session:
-                    numbers(session, period, now)
-
-            rows.append(measure(f"numbers of a {choice}, {studies} studies in a year", database, ask, runs))
     return rows
 
 
@@ -156,22 +189,40 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=50_000)
     parser.add_argument("--studies", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--only", choices=["evidence", "all"], default="all")
+    parser.add_argument("--at", help="the numbers alone, of the database that is there")
     asked = parser.parse_args()
-    found: list[Row] = []
+    if asked.at:
+        write(bench_there(asked.at, asked.runs))
+        return
+
+    def both(url: str, database: str) -> list[Row]:
+        if asked.only == "evidence":
+            return bench_evidence(url, database, asked.pairs, asked.runs)
+        return bench(url, database, asked.pairs, asked.studies, asked.runs)
+
     with tempfile.TemporaryDirectory() as folder:
-        found += bench(f"sqlite:///{folder}/web.db", "sqlite", asked.pairs, asked.studies, asked.runs)
+        write(both(f"sqlite:///{folder}/web.db", "sqlite"))
     server = PostgresServer()
     server.start()
     try:
-        url = server.database_url(server.create_database())
-        found += bench(url, "postgresql", asked.pairs, asked.studies, asked.runs)
+        write(both(server.database_url(server.create_database()), "postgresql"))
     finally:
         server.remove()
+
+
+def write(found: list[Row]) -> None:
+    """Add the rows to the file, in the place of those of the same name."""
     path = ROOT / f"docs/benchmarks/lead-{slug()}.csv"
+    rows = {(row[0], row[1]): tuple(map(str, (*row, describe()))) for row in found}
+    if path.exists():
+        with path.open(newline="", encoding="utf-8") as stream:
+            before = {(row[0], row[1]): tuple(row) for row in list(csv.reader(stream))[1:]}
+        rows = {**before, **rows}
     with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
+        writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["database", "what", "unit", "median", "runs", "machine"])
-        writer.writerows((*row, describe()) for row in found)
+        writer.writerows(rows.values())
     console.print(f"written: {path.relative_to(ROOT)}")
 
 

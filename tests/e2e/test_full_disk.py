@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pytest
 
 from tests.e2e.reading_room import Room, running
 from tests.fixtures.disk import small_disk
@@ -45,6 +46,7 @@ def settled(room: Room, uids: list[str]) -> None:
         time.sleep(0.2)
 
 
+@pytest.mark.slow
 def test_films_and_reads_are_refused_by_a_full_disk_and_what_was_acknowledged_stays(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 7) as disk:
         kept: dict[str, int] = {}
