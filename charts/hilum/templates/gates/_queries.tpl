@@ -27,9 +27,19 @@ exp(
 {{- include "hilum.gates.ratio" (dict "root" .root "all" $all "failed" $failed) }}
 {{- end }}
 
-{{/* Mean time of a probe. */}}
-{{- define "hilum.gates.probeSeconds" -}}
-({{ include "hilum.gates.probes" (merge (dict "series" "hilum_probe_seconds_sum") .) }} / {{ include "hilum.gates.probes" (merge (dict "series" "hilum_probe_seconds_count") .) }})
+{{/* Mean of the logarithm of a probe's time. */}}
+{{- define "hilum.gates.probeLog" -}}
+{{ include "hilum.gates.probes" (merge (dict "series" "hilum_probe_log_milliseconds_total") .) }} / {{ include "hilum.gates.probes" (merge (dict "series" "hilum_probe_seconds_count") .) }}
+{{- end }}
+
+{{/*
+Ratio of the geometric means of two probes, `a` to `b`, where each has answered `least` times: over the same minutes, so that what
+else the node did befell both.
+*/}}
+{{- define "hilum.gates.probeRatio" -}}
+exp({{ include "hilum.gates.probeLog" .a }} - {{ include "hilum.gates.probeLog" .b }})
+and {{ include "hilum.gates.probes" (merge (dict "series" "hilum_probe_seconds_count") .a) }} >= {{ .least }}
+and {{ include "hilum.gates.probes" (merge (dict "series" "hilum_probe_seconds_count") .b) }} >= {{ .least }}
 {{- end }}
 
 {{- define "hilum.gates.watched" -}}
