@@ -17,7 +17,7 @@ CODE := hilum services training tests samples bench
 .PHONY: secrets publish e2e e2e-local
 .PHONY: test-oidc pictures accessible
 .PHONY: e2e-alerts
-.PHONY: simulate-gates
+.PHONY: simulate-gates e2e-gates
 .PHONY: simulate-drift
 
 help:  ## Show this list
@@ -145,6 +145,9 @@ kill-loop: $(VENV)/.test  ## Kill the running process 200 times and compare what
 
 simulate-gates: $(VENV)/.test  ## Simulate the gates: false aborts, misses and time to decide (10,000 runs, two minutes)
 	$(BIN)/python -m bench.gates
+
+e2e-gates: $(VENV)/.test  ## Prove on the cluster of KUBECONFIG that no data is never a pass (three minutes)
+	$(BIN)/python -m tests.e2e.gates
 
 secrets:  ## Make every Secret that the charts name, where it is not there yet (KUBECONFIG says where)
 	k8s/secrets.sh

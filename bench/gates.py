@@ -13,7 +13,7 @@ import argparse
 import csv
 import re
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -161,21 +161,33 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--plan", default="")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "docs" / "benchmarks")
+    parser.add_argument("--tables", action="store_true", help="plots and tables from the results that are there")
     given = parser.parse_args()
     say, plan, began = Console(), load_plan(given.plan or None), time.perf_counter()
-    rows = simulate(plan, given.runs, given.seed, say)
-    with (given.out / "gates-simulation.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(asdict(rows[0])), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(r) for r in rows)
+    results = given.out / "gates-simulation.csv"
+    if given.tables:
+        rows = read(results)
+    else:
+        rows = simulate(plan, given.runs, given.seed, say)
+        with results.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, fieldnames=list(asdict(rows[0])), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(asdict(r) for r in rows)
     gates_plots.draw([asdict(r) for r in rows], given.out.parent / "images")
     text = tables(rows, plan, given.runs)
     page = given.out.parent / "promotion.md"
     if page.exists():
-        marks = re.compile(r"(<!-- simulation -->\n).*?(\n<!-- end of simulation -->)", re.DOTALL)
-        page.write_text(marks.sub(lambda m: m[1] + text + m[2], page.read_text(encoding="utf-8")), encoding="utf-8")
+        marks = re.compile(r"(<!-- simulation -->\n).*?(<!-- end of simulation -->)", re.DOTALL)
+        page.write_text(marks.sub(lambda m: f"{m[1]}{text}\n{m[2]}", page.read_text("utf-8")), encoding="utf-8")
     say.print(text, markup=False)
     say.print(f"{time.perf_counter() - began:.0f} s on {machine.describe()}", markup=False)
+
+
+def read(results: Path) -> list[Row]:
+    """The rows of a run before."""
+    kinds = {f.name: {"str": str, "int": int}.get(str(f.type), float) for f in fields(Row)}
+    with results.open(encoding="utf-8") as stream:
+        return [Row(**{name: kinds[name](value) for name, value in one.items()}) for one in csv.DictReader(stream)]
 
 
 if __name__ == "__main__":

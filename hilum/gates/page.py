@@ -13,6 +13,7 @@ from hilum.gates.record import GateRecord
 
 EDGES = [k / 20 for k in range(21)]
 KEY = "Solid blue: the release it is held against. Dashed orange: the candidate."
+FIRST = ("fail", "error", "inconclusive", "pass", "reported")
 Plots = list[tuple[str, str, list[tuple[str, Markup]]]]
 
 
@@ -22,7 +23,8 @@ def page(record: GateRecord) -> str:
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=False
     )
     environment.filters["figure"] = lambda value: "" if value is None else f"{value:.4g}"
-    return environment.get_template("page.html").render(record=record, plots=plots(record))
+    checks = sorted(record.checks, key=lambda check: FIRST.index(check.verdict))
+    return environment.get_template("page.html").render(record=record, checks=checks, plots=plots(record))
 
 
 def plots(record: GateRecord) -> Plots:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -118,3 +119,14 @@ def test_the_prober_asks_both_services_and_is_scraped(production: list[dict[str,
     template = named(production, "Deployment", "prober")["spec"]["template"]["metadata"]
     assert template["annotations"]["prometheus.io/scrape"] == "true"
     assert template["labels"]["hilum.io/asks"] == "inference"
+
+
+def test_a_plan_of_the_site_reaches_the_job_and_the_reading_room(tmp_path: Path) -> None:
+    values = tmp_path / "plan.yaml"
+    values.write_text("gates: {enabled: true, plan: 'name = \"site\"'}\n")
+    made = objects("hilum", PRODUCTION, values, environment="staging")
+    assert named(made, "ConfigMap", "gate-plan")["data"]["plan.toml"].strip() == 'name = "site"'
+    assert "--plan=/etc/hilum/plan.toml" in str(named(made, "AnalysisTemplate", "gate-staging"))
+    web = named(made, "Deployment", "web")["spec"]["template"]["spec"]["containers"][0]
+    path = next(e["value"] for e in web["env"] if e["name"] == "HILUM_GATE_PLAN")
+    assert any(path.startswith(m["mountPath"]) for m in web["volumeMounts"] if m["name"] == "gate-plan")

@@ -48,3 +48,8 @@ def test_a_plan_that_cannot_be_kept_is_refused_with_its_field(tmp_path: Path, te
         load_plan(overlay)
     with pytest.raises(BadPlan, match=r"missing\.toml"):
         load_plan(tmp_path / "missing.toml")
+
+
+def test_the_simulation_in_the_docs_is_of_the_plan_in_force() -> None:
+    page = Path(__file__).resolve().parents[3] / "docs" / "promotion.md"
+    assert f"({load_plan().digest[:12]})" in page.read_text(encoding="utf-8"), "run: make simulate-gates"
