@@ -41,7 +41,7 @@ def create_app(settings: InferenceSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         serving = Serving(settings)
         app.state.serving = serving
-        tasks = [asyncio.create_task(serving.keep_loading())]
+        tasks = [asyncio.create_task(serving.keep_loading()), asyncio.create_task(serving.keep_resting())]
         if several.is_child():
             # It takes its share of the connections from the moment it listens.
             await serving.tried()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import sys
+from collections.abc import Callable
 
 # malloc.h. By default glibc gives each thread an arena of its own, learns thresholds from the sizes it sees, and keeps
 # holes in every arena. Here all threads share one; an array below the threshold comes from pages that the last film
@@ -27,3 +29,25 @@ def reuse_memory_of_films() -> bool:
     options = ((_M_ARENA_MAX, 1), (_M_MMAP_THRESHOLD, THRESHOLD_BYTES), (_M_TRIM_THRESHOLD, KEPT_BYTES))
     taken = [mallopt(option, value) for option, value in options]
     return all(taken)
+
+
+def give_back_free_memory() -> None:
+    """Return every free page of the heap to the system (glibc's malloc_trim). The next films ask for pages anew."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+async def at_rest(begun: Callable[[], int], look_seconds: float) -> None:
+    """For ever: after `look_seconds` without new work (`begun` counts it), give back what the last films left.
+
+    Under load the heap stands at the largest that chance ever laid films side by side; at rest it need not.
+    """
+    given, seen = -1, begun()
+    while True:
+        await asyncio.sleep(look_seconds)
+        now = begun()
+        if now == seen != given:
+            await asyncio.to_thread(give_back_free_memory)
+            given = now
+        seen = now

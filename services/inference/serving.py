@@ -13,7 +13,7 @@ from fastapi import Depends, Request
 from hilum.imaging import Limits
 from hilum.problems import Problem
 from hilum.release import BadRelease
-from services.inference import expected, metrics, spans
+from services.inference import expected, heap, metrics, spans
 from services.inference.assess import Assessment, assess, explain
 from services.inference.loading import load
 from services.inference.scorer import Array, Outputs, Scorer
@@ -71,6 +71,10 @@ class Serving:
     async def keep_sampling(self) -> None:
         """One of several processes: keep the queue's gauges true."""
         await metrics.sample(self._queue)
+
+    async def keep_resting(self) -> None:
+        """Give memory back whenever no film came for a while."""
+        await heap.at_rest(lambda: self._queue.begun, self.settings.rest_seconds)
 
     def _fail(self, reason: str) -> None:
         if reason != self.reason:

@@ -48,6 +48,9 @@ class InferenceSettings(ServiceSettings):
     drain_seconds: float = Field(
         default=3.0, ge=0, description="On SIGTERM: how long requests are still taken while /readyz already says no."
     )
+    rest_seconds: float = Field(
+        default=60.0, gt=0, description="When no film came for this long, free memory is given back to the system."
+    )
     grace_seconds: int = Field(default=30, ge=1, description="How long requests under way then get to be answered.")
     max_pixels: int = Field(default=50_000_000, gt=0, description="A film of more pixels is refused before decoding.")
     max_batch_size: int = Field(default=64, ge=1, description="Tensors in one request of the Open Inference Protocol.")

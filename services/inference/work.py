@@ -85,6 +85,7 @@ class WorkQueue:
         self._lock = threading.Lock()
         self._turns: Turns[_Job] = Turns()
         self._running = 0
+        self._begun = 0
         self._mean: dict[str, float] = {}
         self._closed = False
 
@@ -97,6 +98,11 @@ class WorkQueue:
     def running(self) -> int:
         """How many calls have a thread, or are just about to."""
         return self._running
+
+    @property
+    def begun(self) -> int:
+        """How many calls were given a thread so far."""
+        return self._begun
 
     def check_room(self, client: str = "", kind: str = "film") -> None:
         """Raise Busy where a call of `client` would not be taken now: asked before a body is read."""
@@ -159,6 +165,7 @@ class WorkQueue:
             if job is None or not job.future.set_running_or_notify_cancel():
                 return
             self._running += 1
+            self._begun += 1
         began = time.perf_counter()
         waited = began - job.asked
         if began + job.expected > job.deadline and waited > _PATIENCE * self._deadline_seconds:

@@ -59,3 +59,27 @@ def test_large_arrays_are_given_back_though_a_later_one_is_still_held() -> None:
 def test_films_of_usual_size_ask_the_system_for_no_new_pages_in_any_thread() -> None:
     one_film_pages = 16_000_000 // 4096
     assert _printed(USUAL) < 4 * one_film_pages  # 40 films; each would take its pages anew
+
+
+FREED = """
+import asyncio
+from services.inference.heap import at_rest
+begun = 0
+def film():
+    global begun
+    begun += 1
+    # A hole in the heap: what lies above it stays.
+    parts = [np.ones(1_000_000, np.uint8) for _ in range(100)]
+    return parts[-1]
+async def main():
+    resting = asyncio.create_task(at_rest(lambda: begun, 0.05))
+    kept = film()
+    high = resident()
+    await asyncio.sleep(0.5)
+    print(high - resident())
+asyncio.run(main())
+"""
+
+
+def test_at_rest_free_memory_below_what_is_still_held_is_given_back() -> None:
+    assert _printed(FREED) > 80_000_000
