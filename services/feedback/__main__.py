@@ -12,6 +12,8 @@ from services.feedback.settings import FeedbackSettings
 
 # On SIGTERM no new connection is taken and requests under way get this long.
 DRAIN_SECONDS = 15
+# Longer than web keeps an idle connection: it is closed by who uses it.
+KEEP_ALIVE_SECONDS = 75
 
 
 def main() -> None:
@@ -25,6 +27,7 @@ def main() -> None:
         port=settings.port,
         log_config=None,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
 

@@ -16,6 +16,9 @@ from services.web.live import end_streams
 from services.web.settings import WebSettings
 
 DRAIN_SECONDS = 10
+# Longer than a proxy keeps an idle connection (Traefik 90 s), so that it is closed by who uses it. Else a film that is
+# sent on it in that moment ends as 502, and no proxy sends a POST again (seen).
+KEEP_ALIVE_SECONDS = 120
 
 
 class _Server(uvicorn.Server):
@@ -41,6 +44,7 @@ def main() -> None:
         log_config=None,
         server_header=False,
         forwarded_allow_ips=settings.trusted_proxies,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     _Server(config).run()

@@ -38,6 +38,7 @@ class Load:
     slowest: float = 0.0
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
+    _clients: list[httpx.Client] = field(default_factory=list)
 
     def _again(self, ask: Callable[[int], None], pause: float) -> None:
         due = time.monotonic()
@@ -64,7 +65,7 @@ class Load:
         return False
 
     def _films(self) -> None:
-        client = self.site.client(retries=0)
+        client = self._clients[0]
 
         def one(number: int) -> None:
             accession, answer = send(client, self.prefix, number)
@@ -74,7 +75,7 @@ class Load:
         self._again(one, FILM_SECONDS)
 
     def _clicks(self) -> None:
-        client = self.site.client(retries=0)
+        client = self._clients[1]
         studies: list[dict[str, Any]] = []
 
         def one(number: int) -> None:
@@ -99,6 +100,8 @@ class Load:
         self._again(one, CLICK_SECONDS)
 
     def __enter__(self) -> Load:
+        # Signed in before anything goes away.
+        self._clients = [self.site.client(retries=0) for _ in range(2)]
         self._threads = [threading.Thread(target=one, daemon=True) for one in (self._films, self._clicks)]
         for thread in self._threads:
             thread.start()
