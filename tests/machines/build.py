@@ -55,8 +55,9 @@ def standin(path: Path, version: str) -> str:
                 archive.write(module, module.name)
             for module in sorted(Path(yaml.__file__).parent.glob("*.py")):
                 archive.write(module, f"yaml/{module.name}")
-            archive.writestr("VERSION", version)
-            archive.writestr("DIGEST", hashlib.sha256(version.encode()).hexdigest())
+            # With a fixed date, so that the same stand-in has the same checksum.
+            archive.writestr(zipfile.ZipInfo("VERSION"), version)
+            archive.writestr(zipfile.ZipInfo("DIGEST"), hashlib.sha256(version.encode()).hexdigest())
             for name, source in SOURCES.items():
                 if source == ETCDUTL and not source.exists():
                     continue
