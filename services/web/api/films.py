@@ -21,10 +21,6 @@ IfNoneMatch = Annotated[str | None, Header()]
 _CACHE = "private, max-age=0, stale-while-revalidate=600"
 
 
-def _picture(data: bytes) -> Response:
-    return Response(data, media_type="image/png", headers={"Cache-Control": _CACHE})
-
-
 def _drawn(
     web: WebDep, uid: str, film: str, kind: str, asked: str | None, draw: Callable[[Web, images.StoredFilm], bytes]
 ) -> Response:
@@ -33,9 +29,7 @@ def _drawn(
     tag = f'"{found.sha256[:32]}-{kind}"'
     if asked == tag:
         return Response(status_code=304, headers={"ETag": tag, "Cache-Control": _CACHE})
-    response = _picture(draw(web, found))
-    response.headers["ETag"] = tag
-    return response
+    return Response(draw(web, found), media_type="image/png", headers={"ETag": tag, "Cache-Control": _CACHE})
 
 
 @router.get("", summary="The films of a study")
@@ -101,4 +95,6 @@ def original(web: WebDep, uid: StudyUid, film: FilmUid) -> Response:
 @router.get("/{film}/heat", summary="Heat map of a finding", response_class=Response)
 async def heat(web: WebDep, uid: StudyUid, film: FilmUid, finding: Annotated[str, Query(max_length=100)]) -> Response:
     """PNG with transparency, to be stretched over the whole film: what influenced the score, not where a finding is."""
-    return _picture(await images.heat_png(web, uid, film, finding))
+    picture = await images.heat_png(web, uid, film, finding)
+    # Another release's answer has another map under the same address: a browser asks first, always.
+    return Response(picture, media_type="image/png", headers={"Cache-Control": "private, no-cache"})

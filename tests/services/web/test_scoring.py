@@ -203,6 +203,8 @@ def test_a_heat_map_comes_from_the_release_that_answered(room: Room) -> None:
     path = f"/v1/studies/{uid}/films/{film}/heat"
     first = room.client.get(path, params={"finding": FINDINGS[1]})
     assert (first.status_code, first.headers["content-type"]) == (200, "image/png")
+    # Another release's map has the same address: no browser may show one without asking.
+    assert first.headers["cache-control"] == "private, no-cache"
     asked = len(room.to_inference.requests)
     assert room.client.get(path, params={"finding": FINDINGS[1]}).content == first.content
     assert len(room.to_inference.requests) == asked
