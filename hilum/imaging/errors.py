@@ -17,6 +17,15 @@ class BadFilm(ValueError):
         return re.sub(r"(?<!^)(?=[A-Z])", "-", type(self).__name__).lower()
 
 
+def film_problems() -> list[str]:
+    """The kinds of every error of this module, so that a counter of each can start at 0."""
+
+    def below(error: type[BadFilm]) -> list[type[BadFilm]]:
+        return [found for child in error.__subclasses__() for found in (child, *below(child))]
+
+    return sorted(error().kind for error in below(BadFilm))
+
+
 class EmptyFile(BadFilm):
     """There are no bytes."""
 

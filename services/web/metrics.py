@@ -10,6 +10,7 @@ from prometheus_client import Counter, Gauge
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
+from hilum.imaging.errors import film_problems
 from hilum.wire import Band
 from services.web.dicom import metrics as dicom
 from services.web.reviews import REVIEW_STATES, count_reviews
@@ -33,7 +34,7 @@ for _outcome in ("scored", "not_scored", "unavailable"):
     FILMS_SCORED.labels(_outcome)
 for _blind in ("true", "false"):
     READS_KEPT.labels(_blind)
-for _kind in ("not-an-image", "damaged-film", "conflicting-film"):
+for _kind in (*film_problems(), "bad-uid", "conflicting-film"):
     FILMS_REFUSED.labels(_kind)
 
 

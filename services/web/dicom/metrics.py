@@ -9,6 +9,7 @@ from prometheus_client import Counter, Gauge
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from hilum.imaging.errors import film_problems
 from services.web.dicom.tables import Delivery
 
 ASSOCIATIONS = Counter("hilum_dicom_associations_total", "DICOM associations, by outcome.", ["outcome"])
@@ -25,7 +26,7 @@ for _outcome in ("accepted", "rejected", "aborted"):
 for _way in ("c-store", "stow"):
     for _outcome in ("stored", "duplicate"):
         STORED.labels(_way, _outcome)
-    for _kind in ("not-an-image", "damaged-film", "conflicting-film", "not-dicom", "out-of-resources"):
+    for _kind in (*film_problems(), "bad-uid", "conflicting-film", "failed", "not-dicom", "out-of-resources"):
         REFUSED.labels(_way, _kind)
 for _kind in ("report", "heat"):
     SENT.labels(_kind)

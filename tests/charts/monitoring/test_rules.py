@@ -78,3 +78,10 @@ def test_a_runbook_says_what_to_see_to_do_and_whom_to_wake(alert: str) -> None:
 def test_no_runbook_is_of_an_alert_that_is_gone() -> None:
     pages = {path.stem for path in (ROOT / "docs/runbooks").glob("*.md")} - {"README"}
     assert pages == set(ALERTS)
+
+
+def test_the_page_holds_every_alert_as_the_results_have_it() -> None:
+    from tests.e2e.alerts.results import PAGE, table
+
+    text = PAGE.read_text(encoding="utf-8")
+    assert table() in text, "run: python -m tests.e2e.alerts.results"

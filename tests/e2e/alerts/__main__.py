@@ -63,6 +63,8 @@ def _told(watch: Watch, begun: dict[str, tuple[Fault, float]], status: str) -> b
 
 def _row(watch: Watch, alert: str, fault: Fault, started: float, fired: dict[str, tuple[float, float]]) -> None:
     since, at = fired[alert]
+    # What was broken from the beginning (no archive, no canary, a certificate of one day) counts from when it showed.
+    started = min(started, since)
     told = [one for one in watch.received() if one["alert"] == alert and one["at"] > started]
     first = {status: next((one for one in told if one["status"] == status), None) for status in ("firing", "resolved")}
     keep(

@@ -82,6 +82,8 @@ class Site:
         """Signed in through the ingress, once: with the database away nobody can sign in."""
         if self._client is None:
             client = room(HOST, INGRESS)
+            # The machine is busy with what else runs on it.
+            client.timeout = httpx.Timeout(120.0)
             sign_in(client, "anna", self.memory["password"])
             self._client = client
         return self._client

@@ -23,7 +23,8 @@ class Watch:
         """Alerts that fire now, each with the time since when its expression holds."""
         found: dict[str, float] = {}
         for alert in self._get("prometheus", 9090, "/api/v1/alerts")["data"]["alerts"]:
-            if alert["state"] == "firing":
+            # Of this hospital, or of the cluster; other namespaces' environments are not ours.
+            if alert["state"] == "firing" and alert["labels"].get("environment", "production") == "production":
                 at = _seconds(alert["activeAt"])
                 name = alert["labels"]["alertname"]
                 found[name] = min(at, found.get(name, at))

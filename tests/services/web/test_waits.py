@@ -99,3 +99,10 @@ def test_a_study_that_was_read_counts_no_first_read(room: Room) -> None:
     with room.web.read() as session:
         assert waits.unread_since(session, "1.2.1") is None
         assert session.get(Study, "1.2.1") is not None
+
+
+def test_every_kind_of_refusal_starts_at_nought_so_that_its_first_is_seen(room: Room) -> None:
+    """`increase` misses a series' first value: 24 truncated films were counted, and no alert saw them."""
+    for kind in ("truncated-film", "damaged-film", "not-an-image", "film-too-large", "conflicting-film"):
+        assert value(room, f'hilum_films_refused_total{{kind="{kind}"}}') >= 0
+        assert value(room, f'hilum_dicom_refused_total{{kind="{kind}",way="stow"}}') >= 0
