@@ -1,7 +1,7 @@
 """`python -m tests.e2e.pictures`: take the pictures of docs/images anew, a state of the reading room each.
 
 `--axe` asks axe-core (by npm) of every state whether it is accessible, instead; `--large FOLDER` takes every state at
-1366 x 768 and 3840 x 2160 into another folder, to look at; `--only NAME...` starts the rooms of these states alone.
+1366 x 768 and 3840 x 2160 into another folder, to look at; `--only NAME...` goes through the rooms of these states.
 Only sample films and made ones are on the pictures, and made-up people.
 """
 
@@ -49,6 +49,8 @@ def keep(page: Page, target: Path) -> None:
 
 def take(page: Page, name: str, *, folder: Path, large: bool) -> None:
     """The state as it stands, at each size."""
+    page.bring_to_front()
+    page.wait_for_function("[...document.images].every((image) => image.complete || !image.getClientRects().length)")
     page.wait_for_timeout(400)
     for suffix, (width, height) in list(SIZES.items())[: 2 if large else 1]:
         if large:
@@ -77,9 +79,7 @@ def walk(browser: Browser, look: Callable[[Page, str], None], only: Sequence[str
             with studio(browser, Path(name) / str(number), **settings) as room:
                 for state in states:
                     try:
-                        page = state(room)
-                        if not only or name_of(state) in only:
-                            look(page, name_of(state))
+                        look(state(room), name_of(state))
                     except (AssertionError, Error) as error:
                         failed.append(f"{name_of(state)}: {str(error)[:600]}")
                         print(failed[-1], file=sys.stderr, flush=True)
@@ -91,7 +91,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.e2e.pictures", description=__doc__)
     parser.add_argument("--large", type=Path, metavar="FOLDER", help="both sizes, into this folder")
     parser.add_argument("--axe", action="store_true", help="no pictures: whether the states are accessible")
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these states alone")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="the rooms of these states alone")
     options = parser.parse_args()
     path = chromium_path()
     if path is None:

@@ -112,7 +112,7 @@ def study_reopened(studio: Studio) -> Page:
     """A film came after the study was read."""
     fields = {"accession": "D-312", "patient_id": "P-312"}
     uid = studio.scored(studio.send(SAMPLES / "kermany_person103_virus_190.jpeg", **fields))
-    studio.read(uid, {})
+    studio.read(uid, {"Effusion": 0})
     studio.send(SAMPLES / "kermany_person1012_bacteria_2943.jpeg", **fields)
     studio.page("anna").wait_for_timeout(1500)
     studio.scored(uid)
@@ -162,7 +162,7 @@ def study_not_scored(studio: Studio) -> Page:
     """No chest film: kept and shown, not scored."""
     rng = np.random.default_rng(0)
     stream = io.BytesIO()
-    Image.fromarray(rng.integers(0, 255, (400, 300, 3), dtype=np.uint8)).save(stream, "PNG")
+    Image.fromarray(rng.integers(0, 255, (400, 300), dtype=np.uint8)).save(stream, "PNG")
     uid = studio.send(("holiday.png", stream.getvalue()), accession="D-314", patient_id="P-314")
     studio.scored(uid)
     return studio.open(uid)

@@ -21,7 +21,7 @@ SAMPLES = ROOT / "samples"
 FILMS = sorted(SAMPLES.glob("nih_0*.jpg"))
 PASSWORD = "five wet stones in a row"
 PEOPLE = {"anna": {"reader"}, "ben": {"reader"}, "lea": {"reader", "lead"}, "adam": {"admin"}}
-WAIT_MS = 120_000
+WAIT_MS = 60_000
 expect.set_options(timeout=30_000)
 
 
@@ -51,6 +51,8 @@ class Studio:
             sign_in(page, name)
             # An empty list that gets its first study shows itself anew: not while the next page is on its way.
             page.goto("/login")
+        # A page behind others is not painted.
+        self.pages[name].bring_to_front()
         return self.pages[name]
 
     def send(self, film: Path | tuple[str, bytes], by: str = "anna", **fields: str) -> str:

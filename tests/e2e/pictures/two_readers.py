@@ -105,7 +105,7 @@ def two_tabs(studio: Studio) -> Page:
     sign_in(page, "anna")
     page = _to_read(studio, "nih_00002720_006.jpg")
     uid = page.url.split("/studies/")[1]
-    studio.read(uid, {})
+    studio.read(uid, {"Effusion": 0})
     page.keyboard.press("s")
     expect(page.locator("#message")).to_contain_text("perhaps in another tab")
     return page
