@@ -21,23 +21,24 @@ from dataclasses import dataclass
 import httpx
 from prometheus_client import Counter, Histogram, start_http_server
 
-from hilum.clients.base import over_network
+from hilum.clients.base import over_network, request
 from hilum.clients.inference import InferenceClient, Refused, Unavailable
 from hilum.gates.contract import GOLDEN
 from hilum.wire import ModelInfo
 
-PROBES = Counter("hilum_probes", "Golden films sent.", ["target", "release"])
-FAILURES = Counter("hilum_probe_failures", "Golden films without their right answer.", ["target", "release"])
+# `pods`: the hash that Argo Rollouts gives all pods of one update. Two attempts of one release are told apart by it,
+# and what a Service answers between two updates (nothing) is held against the one that was there last.
+LABELS = ("target", "release", "pods")
+PROBES = Counter("hilum_probes", "Golden films sent.", LABELS)
+FAILURES = Counter("hilum_probe_failures", "Golden films without their right answer.", LABELS)
 SECONDS = Histogram(
     "hilum_probe_seconds",
     "Time of an answered golden film.",
-    ["target", "release"],
+    LABELS,
     buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10),
 )
 # For the geometric mean: one film that waited for the processor moves it little. At least a millisecond counts.
-LOGARITHM = Counter(
-    "hilum_probe_log_milliseconds", "Sum of the logarithms of answered golden films' times.", ["target", "release"]
-)
+LOGARITHM = Counter("hilum_probe_log_milliseconds", "Sum of the logarithms of answered golden films' times.", LABELS)
 SYNTHETIC = {"Hilum-Synthetic": "1"}
 
 
@@ -49,16 +50,24 @@ class Target:
     client: httpx.AsyncClient
     info: ModelInfo | None = None
     film: bytes = b""
+    pods: str = ""
 
     async def learn(self) -> None:
         """Ask what is served, and its film; starts its series at 0. Raises Unavailable or Refused."""
         asked = InferenceClient(self.client)
         info = await asked.model()
-        if self.info is None or info.release.digest != self.info.release.digest:
+        pods = pods_of((await request(self.client, "GET", "/healthz")).headers.get("Hilum-Instance", ""))
+        if self.info is None or (info.release.digest, pods) != (self.info.release.digest, self.pods):
             self.film = await asked.golden_film()
             for series in (PROBES, FAILURES, SECONDS, LOGARITHM):
-                series.labels(self.name, info.release.digest)
-        self.info = info
+                series.labels(self.name, info.release.digest, pods)
+        self.info, self.pods = info, pods
+
+
+def pods_of(host: str) -> str:
+    """`inference-7945884b4-mx2xk` -> `7945884b4`; "" for a name that no Rollout or Deployment gave."""
+    parts = host.split("-")
+    return parts[-2] if len(parts) >= 3 else ""
 
 
 async def probe(target: Target) -> bool:
@@ -80,15 +89,16 @@ async def probe(target: Target) -> bool:
         # The switch happened between two films: this answer belongs to no comparison.
         target.info = None
         return True
-    PROBES.labels(target.name, digest).inc()
+    labels = target.name, digest, target.pods
+    PROBES.labels(*labels).inc()
     given = {} if answer is None else {f.name: f.probability for f in answer.findings}
     right = answer is not None and all(abs(given.get(name, 9.0) - p) <= GOLDEN for name, p in info.golden.items())
     if answer is not None:
         seconds = time.perf_counter() - began
-        SECONDS.labels(target.name, digest).observe(seconds)
-        LOGARITHM.labels(target.name, digest).inc(math.log(max(1.0, 1000 * seconds)))
+        SECONDS.labels(*labels).observe(seconds)
+        LOGARITHM.labels(*labels).inc(math.log(max(1.0, 1000 * seconds)))
     if not right:
-        FAILURES.labels(target.name, digest).inc()
+        FAILURES.labels(*labels).inc()
     return right
 
 

@@ -67,7 +67,10 @@ def test_the_run_after_the_switch_cannot_end_well_without_answered_probes(produc
     by_name = {m["name"]: m for m in metrics(production, "gate-production-after")}
     assert by_name["errors"]["count"] >= 1_000_000
     assert by_name["errors"]["consecutiveSuccessLimit"] == 1
-    assert f'release="{DIGEST}"' in by_name["errors"]["provider"]["prometheus"]["query"]
+    assert 'pods="{{args.pods}}"' in by_name["errors"]["provider"]["prometheus"]["query"]
+    strategy = named(production, "Rollout", "inference")["spec"]["strategy"]["blueGreen"]
+    for when in ("prePromotionAnalysis", "postPromotionAnalysis"):
+        assert strategy[when]["args"] == [{"name": "pods", "valueFrom": {"podTemplateHashValue": "Latest"}}]
 
 
 def test_the_numbers_of_the_chart_are_those_of_the_plan(production: list[dict[str, Any]]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from fastapi import APIRouter, Response
 
 from hilum.wire import Readiness
@@ -11,8 +13,9 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/healthz", summary="Alive")
-async def alive() -> dict[str, str]:
-    """The process answers; it need not be ready."""
+async def alive(response: Response) -> dict[str, str]:
+    """The process answers; it need not be ready. `Hilum-Instance` says which of several answered."""
+    response.headers["Hilum-Instance"] = socket.gethostname()
     return {"status": "alive"}
 
 

@@ -110,8 +110,9 @@ def start(namespace: str, image: str) -> None:
     # The silent release's counter must be old enough that its first appearance is out of the window.
     time.sleep(35)
     for case in CASES:
+        spec = {"args": [{"name": "pods", "value": case.release}], "metrics": [question(case, namespace)]}
         run = {"apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisRun", "metadata": {"name": case.name},
-               "spec": {"metrics": [question(case, namespace)]}}  # fmt: skip
+               "spec": spec}  # fmt: skip
         kubectl(namespace, "delete", "analysisrun", case.name, "--ignore-not-found")
         kubectl(namespace, "apply", "-f", "-", text=json.dumps(run))
 

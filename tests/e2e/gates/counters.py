@@ -4,7 +4,7 @@ import math
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-# The label `release`: a digest whose first letter tells the release.
+# Labels `release` and `pods`: the first letter tells the release.
 GOOD, BAD, SILENT, RESET, SLOW, ACTIVE, NONSENSE = (letter * 64 for letter in "1234567")
 BEGAN = time.time()
 RATE, RESET_AFTER = 20, 45
@@ -25,7 +25,7 @@ def page(now: float) -> str:
     }
     lines = []
     for (target, release), (count, failed, seconds) in told.items():
-        labels = f'{{target="{target}",release="{release}"}}'
+        labels = f'{{target="{target}",release="{release}",pods="{release}"}}'
         lines += [
             f"hilum_probes_total{labels} {count}",
             f"hilum_probe_failures_total{labels} {failed}",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from pathlib import Path
 
 from prometheus_client import REGISTRY
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hilum.clients.base import over_network
-from hilum.gates.probe import SYNTHETIC, Target, main, probe
+from hilum.gates.probe import SYNTHETIC, Target, main, pods_of, probe
 from services.inference.app import create_app
 from services.inference.settings import InferenceSettings
 from tests.releases import make_tiny_release
@@ -18,7 +19,9 @@ from tests.servers import serve
 
 def count(name: str, target: str, release: str) -> float | None:
     """A counter's value; None where the series is not there."""
-    return REGISTRY.get_sample_value(name, {"target": target, "release": release})
+    return REGISTRY.get_sample_value(
+        name, {"target": target, "release": release, "pods": pods_of(socket.gethostname())}
+    )
 
 
 def app_of(folder: Path) -> ASGIApp:
@@ -94,3 +97,8 @@ def test_each_request_has_a_connection_of_its_own_so_that_a_switched_service_is_
 
 def test_a_target_without_an_address_is_wrong_use(capsys: object) -> None:
     assert main(["--target", "active"]) == 64
+
+
+def test_the_pods_of_one_update_share_a_name_and_other_hosts_have_none() -> None:
+    assert pods_of("inference-7945884b4-mx2xk") == "7945884b4"
+    assert [pods_of(host) for host in ("", "laptop", "node-1")] == ["", "", ""]

@@ -4,9 +4,9 @@ Each metric: the first failure fails, the first success is enough, all else wait
 count, and a metric that has used its count up ends well: a million looks, weeks beyond any deadline.
 */}}
 
-{{/* Counts of the prober: {root, target, release (a matcher), window}. */}}
+{{/* Counts of the prober: {root, target, pods (a matcher of the update's hash), window}. */}}
 {{- define "hilum.gates.probes" -}}
-sum(increase({{ .series }}{namespace={{ .root.Release.Namespace | quote }},target={{ .target | quote }},release{{ .release }}}[{{ .window }}]))
+sum(increase({{ .series }}{namespace={{ .root.Release.Namespace | quote }},target={{ .target | quote }},pods{{ .pods }}}[{{ .window }}]))
 {{- end }}
 
 {{/*
@@ -66,7 +66,9 @@ prePromotionAnalysis:
 {{- else if and .Values.gates.enabled (eq .Values.environment "production") }}
 prePromotionAnalysis:
   templates: [{templateName: gate-production-before}]
+  args: [{name: pods, valueFrom: {podTemplateHashValue: Latest}}]
 postPromotionAnalysis:
   templates: [{templateName: gate-production-after}]
+  args: [{name: pods, valueFrom: {podTemplateHashValue: Latest}}]
 {{- end }}
 {{- end }}
