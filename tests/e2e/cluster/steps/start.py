@@ -70,7 +70,7 @@ def memory_is_counted(_: Site) -> str:
     pods = 0
     for line in kubectl("top", "pods", "-A", "--no-headers").splitlines():
         namespace, _name, _cpu, memory = line.split()
-        pods += int(memory.removesuffix("Mi")) if namespace not in OTHERS and memory.endswith("Mi") else 0
+        pods += int(memory.removesuffix("Mi")) if namespace in OURS else 0
     plane = 0
     for line in sh("ps", "-eo", "rss,args").splitlines()[1:]:
         rss, command = line.strip().split(" ", 1)
@@ -82,5 +82,8 @@ def memory_is_counted(_: Site) -> str:
     return f"pods {pods} MiB, the control plane with ArgoCD {plane} MiB, together {(pods + plane) / 1024:.1f} GiB"
 
 
-# Namespaces that are no part of what is measured.
-OTHERS: set[str] = set()
+# Whatever else the cluster carries is no part of what is measured.
+OURS = {
+    *("hilum-staging", "hilum-canary", "hilum-production", "platform", "monitoring"),
+    *("argocd", "argo-rollouts", "kube-system", "local-path-storage"),
+}
