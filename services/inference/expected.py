@@ -15,6 +15,7 @@ EXPECTED = Gauge(
     "hilum_finding_expected_rate",
     "Share of the release's reference films on which the finding reached its alert point.",
     ["finding", "release", "precision", "population"],
+    multiprocess_mode="livemax",
 )
 log = structlog.get_logger("hilum.inference")
 

@@ -150,7 +150,7 @@ def _receiver(word: str) -> Callable[[Site], object]:
 
 
 def _connections(_: Site) -> None:
-    hold = "for n in $(seq 76); do psql -U postgres -q -c 'select pg_sleep(900)' >/dev/null 2>&1 & done; sleep 2"
+    hold = "for n in $(seq 76); do psql -U postgres -q -c 'select pg_sleep(1500)' >/dev/null 2>&1 & done; sleep 2"
     kubectl("-n", STORES, "exec", "postgresql-0", "--", "bash", "-c", hold)
 
 
