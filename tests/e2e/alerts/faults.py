@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import uuid
 from collections.abc import Callable
@@ -190,8 +191,25 @@ def _slow_pages(_: Site) -> None:
 
 
 def _shed(_: Site) -> None:
-    few = {"HILUM_QUEUE": "2"}
-    kubectl("-n", APP, "set", "env", "deployment/inference", *(f"{key}={value}" for key, value in few.items()))
+    """Forty callers of one worker and a queue of one, from where web calls; they end by themselves."""
+    few = ("HILUM_QUEUE=1", "HILUM_WORKERS=1")
+    kubectl("-n", APP, "set", "env", "deployment/inference", *few)
+    kubectl("-n", APP, "rollout", "status", "deployment/inference", "--timeout=240s")
+    code = (
+        "import base64, concurrent.futures as c, sys, httpx; b = base64.b64decode(sys.stdin.read())\n"
+        "def go(_):\n"
+        "  for n in range(6): httpx.post('http://inference:8000/v1/predict', files={'file': b}, timeout=60)\n"
+        "with c.ThreadPoolExecutor(40) as pool: list(pool.map(go, range(40)))\n"
+    )
+    film = base64.b64encode(_film(0)).decode()
+    kubectl("-n", APP, "exec", "-i", "deploy/web", "-c", "web", "--", "python", "-c", code, text=film)
+
+
+def _no_release(_: Site) -> None:
+    kubectl("-n", APP, "set", "env", "deployment/inference", "HILUM_RELEASE=/nowhere")
+    # A Deployment keeps the pod that serves until the new one is ready, which it never is.
+    kubectl("-n", APP, "scale", "deployment/inference", "--replicas=0")
+    kubectl("-n", APP, "scale", "deployment/inference", "--replicas=1")
 
 
 def _nothing(_: Site) -> None:
@@ -226,7 +244,10 @@ FAULTS = [
           lambda site: (_scale("deployment/inference", 0)(site), _scale("deployment/feedback", 0)(site),
                         [_send(site, _film(n)) for n in range(6)], _read_all(site)),
           lambda site: (_scale("deployment/inference", 1)(site), _scale("deployment/feedback", 1)(site))),
-    Fault("the scraper is shut out", 5, ("ServiceDown",),
+    Fault("inference starts without its release", 8, ("ModelNotReady",), _no_release, lambda site: site._application()),
+    Fault("40 callers of one worker and a queue of one", 5, ("InferenceSheds",), _shed,
+          lambda site: site._application()),
+    Fault("the scraper is shut out", 9, ("ServiceDown",),
           lambda _: kubectl("-n", APP, "delete", "networkpolicy", "metrics"),
           lambda site: site._application()),
     Fault("web may use a twenty-fifth of a core", 6, ("ReadingRoomBudgetBurnsFast", "ReadingRoomBudgetBurnsSlowly"),
