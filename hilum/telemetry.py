@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import logging
 import os
 import random
@@ -10,13 +12,17 @@ import sys
 import time
 
 import structlog
-from fastapi import FastAPI, Response
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from fastapi import FastAPI, Request, Response
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hilum import telemetry_traces
+
+# A series with each series' birth would double their number, and nothing asks for it.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 REQUEST_SECONDS = Histogram(
     "hilum_request_seconds",
@@ -36,11 +42,42 @@ _numbers = random.Random()  # noqa: S311 - see above
 log = structlog.get_logger("hilum.request")
 
 
-def configure_logging(level: str = "info", style: str = "auto") -> None:
-    """Send every log line, uvicorn's too, through structlog to stderr: `style` json, text or auto."""
+# A study's UID is in the hospital's systems: it leads to the patient. The log tells studies apart by a pseudonym.
+PSEUDONYMS = {"study_uid": "study", "film_uid": "film", "uid": "object"}
+
+
+def pseudonym(uid: str, salt: str) -> str:
+    """What stands for `uid` in the log: 16 hexadecimal digits, the same for the same `salt`."""
+    return hmac.new(salt.encode(), uid.encode(), hashlib.sha256).hexdigest()[:16]
+
+
+def _pseudonyms(salt: str) -> structlog.typing.Processor:
+    def replace(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        for key, name in PSEUDONYMS.items():
+            if key in event:
+                event[name] = pseudonym(str(event.pop(key)), salt)
+        return event
+
+    return replace
+
+
+def _trace(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Which trace a line belongs to, where traces are on."""
+    if (found := telemetry_traces.exemplar()) is not None:
+        event.setdefault("trace_id", found["trace_id"])
+    return event
+
+
+def configure_logging(level: str = "info", style: str = "auto", salt: str = "") -> None:
+    """Send every log line, uvicorn's too, through structlog to stderr: `style` json, text or auto.
+
+    `salt` is that of the pseudonyms which stand for studies and films.
+    """
     text = style == "text" or (style == "auto" and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        _pseudonyms(salt),
+        _trace,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -117,7 +154,7 @@ class RequestTelemetry:
             finally:
                 route = getattr(scope.get("route"), "path", "unmatched")
                 elapsed = time.perf_counter() - started
-                REQUEST_SECONDS.labels(self.service, method, route).observe(elapsed)
+                REQUEST_SECONDS.labels(self.service, method, route).observe(elapsed, telemetry_traces.exemplar())
                 REQUESTS.labels(self.service, method, route, str(status)).inc()
                 telemetry_traces.describe(span, method, route, status)
                 log.debug("request", method=method, route=route, status=status, milliseconds=round(elapsed * 1e3, 1))
@@ -138,8 +175,14 @@ def add_metrics_page(app: FastAPI) -> None:
     """Serve `GET /metrics`."""
 
     @app.get("/metrics", include_in_schema=False)
-    def metrics() -> Response:
-        return Response(generate_latest(_registry()), media_type=CONTENT_TYPE_LATEST)
+    def metrics(request: Request) -> Response:
+        return metrics_answer(request)
+
+
+def metrics_answer(request: Request) -> Response:
+    """Everything counted, as the asker takes it: OpenMetrics (exemplars: traces behind latencies) or plain text."""
+    encode, media_type = choose_encoder(request.headers.get("accept", ""))
+    return Response(encode(_registry()), media_type=media_type)
 
 
 def _registry() -> CollectorRegistry:

@@ -63,7 +63,9 @@ def serving(method: str, headers: Mapping[str, str]) -> Iterator[Any]:
     parent = TraceContextTextMapPropagator().extract({name: headers[name] for name in _CONTEXT if name in headers})
     token = _request_began.set(time.perf_counter())
     try:
-        with _tracer().start_as_current_span(method, context=parent, kind=SpanKind.SERVER) as span:
+        with _tracer().start_as_current_span(
+            method, context=parent, kind=SpanKind.SERVER, record_exception=False, set_status_on_exception=False
+        ) as span:
             yield span
     finally:
         _request_began.reset(token)
@@ -93,10 +95,60 @@ def calling(method: str) -> Iterator[dict[str, str]]:
     from opentelemetry.trace import SpanKind  # noqa: PLC0415
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415
 
-    with _tracer().start_as_current_span(method, kind=SpanKind.CLIENT):
+    with _tracer().start_as_current_span(
+        method, kind=SpanKind.CLIENT, record_exception=False, set_status_on_exception=False
+    ):
         carried: dict[str, str] = {}
         TraceContextTextMapPropagator().inject(carried)
         yield carried
+
+
+def current() -> str:
+    """The span in hand as W3C traceparent, to be kept with what goes on later; empty while traces are off."""
+    if _provider is None:
+        return ""
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415
+
+    carried: dict[str, str] = {}
+    TraceContextTextMapPropagator().inject(carried)
+    return carried.get("traceparent", "")
+
+
+@contextlib.contextmanager
+def within(traceparent: str, name: str) -> Iterator[None]:
+    """A span of work that goes on with the trace of `traceparent`, as `current` gave it; empty: a new trace."""
+    if _provider is None:
+        yield
+        return
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415
+
+    parent = TraceContextTextMapPropagator().extract({"traceparent": traceparent} if traceparent else {})
+    # An error's text may quote a film's header: a span says no more than that there was one.
+    with _tracer().start_as_current_span(name, context=parent, record_exception=False, set_status_on_exception=False):
+        yield
+
+
+def link(traceparent: str) -> None:
+    """Say that the span in hand belongs to another trace too."""
+    if _provider is None or not traceparent:
+        return
+    from opentelemetry.trace import get_current_span  # noqa: PLC0415
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415
+
+    other = get_current_span(TraceContextTextMapPropagator().extract({"traceparent": traceparent})).get_span_context()
+    get_current_span().add_link(other)
+
+
+def exemplar() -> dict[str, str] | None:
+    """The trace in hand as an exemplar of a histogram; None while traces are off or nothing is in hand."""
+    if _provider is None:
+        return None
+    from opentelemetry.trace import format_span_id, format_trace_id, get_current_span  # noqa: PLC0415
+
+    context = get_current_span().get_span_context()
+    if not context.is_valid:
+        return None
+    return {"trace_id": format_trace_id(context.trace_id), "span_id": format_span_id(context.span_id)}
 
 
 def tell(name: str, began: float, ended: float) -> None:

@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
 
 
 @contextmanager
-def _rows(*, write: bool, new: bool = False) -> Iterator[Rows]:
+def open_rows(*, write: bool, new: bool = False) -> Iterator[Rows]:
     """The database's rows; `new`: it may be that there are none yet."""
     from hilum.settings import from_environment
     from hilum.storage import DatabaseUnavailable, make_engine, plain_errors, reading, session_factory, upgrade
@@ -74,7 +74,7 @@ def export(*, csv: Annotated[bool, typer.Option("--csv", help="CSV instead of ND
     from services.web.api.audit import as_csv, ndjson
     from services.web.identity.audit import log_of
 
-    with _rows(write=False) as rows:
+    with open_rows(write=False) as rows:
         sys.stdout.writelines((as_csv if csv else ndjson)(log_of(rows)))
 
 
@@ -85,7 +85,7 @@ def verify(head: Annotated[str, typer.Option(help="A digest that an earlier expo
     """
     from services.web.identity.audit import first_break, log_of
 
-    with _rows(write=False) as rows:
+    with open_rows(write=False) as rows:
         if (number := first_break(log_of(rows))) is not None:
             raise _fail(f"The log is broken at row {number}.")
         digests = [row.digest for row in log_of(rows)]
@@ -114,7 +114,7 @@ def add_token(
     if not good_name(name) or len(name) > 60:
         raise _fail("A name has letters, digits, and . @ - ' _ or blanks within; at most 60 characters.")
     now = utc_now()
-    with _rows(write=True, new=True) as rows:
+    with open_rows(write=True, new=True) as rows:
         try:
             secret = make(rows, name, frozenset(scope), now, now + timedelta(days=days))
         except ValueError as error:
@@ -132,7 +132,7 @@ def list_tokens() -> None:
 
     from services.web.identity.tables import Token
 
-    with _rows(write=False) as rows:
+    with open_rows(write=False) as rows:
         for token in rows.scalars(select(Token).order_by(Token.name)):
             state = "revoked" if token.revoked_at else f"until {token.ends_at:%Y-%m-%d}"
             typer.echo(f"{token.name}\t{', '.join(token.scopes)}\t{state}")
@@ -148,7 +148,7 @@ def revoke_token(name: str) -> None:
     from services.web.identity.tokens import revoke
 
     now = utc_now()
-    with _rows(write=True) as rows:
+    with open_rows(write=True) as rows:
         if not revoke(rows, name, now):
             raise _fail(f"There is no token called {name}.")
         append(rows, [Entry("command line", "", "", "change", f"token {name} revoked", 0)], now)
@@ -166,7 +166,7 @@ def list_sessions() -> None:
     from services.web.identity.tables import Session
 
     query = select(Session).where(Session.revoked_at.is_(None), Session.ends_at > utc_now())
-    with _rows(write=False) as rows:
+    with open_rows(write=False) as rows:
         for session in rows.scalars(query.order_by(Session.begun_at)):
             typer.echo(f"{session.name}\t{session.how}\t{session.begun_at:%Y-%m-%d %H:%M}\t{session.seen_at:%H:%M} UTC")
 
@@ -181,7 +181,7 @@ def end_sessions(name: str) -> None:
     from services.web.identity.sessions import revoke
 
     now = utc_now()
-    with _rows(write=True) as rows:
+    with open_rows(write=True) as rows:
         ended = revoke(rows, now, name=name)
         append(rows, [Entry("command line", "", "", "change", f"sessions of {name} ended", 0)], now)
     typer.echo(f"{ended} session(s) of {name} ended.")

@@ -16,7 +16,20 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(help="The reading room's rows.", no_args_is_help=True)
     group.command()(rebuild)
+    group.command()(pseudonym)
     app.add_typer(group, name="web")
+
+
+def pseudonym(uid: Annotated[str, typer.Argument(help="StudyInstanceUID or SOPInstanceUID.")]) -> None:
+    """Print what stands for a study or film in the log (keyed by HILUM_PATIENT_SALT).
+
+    Example: hilum web pseudonym 1.2.840.113619.2.1
+    """
+    from hilum.settings import from_environment
+    from hilum.telemetry import pseudonym as of
+    from services.web.settings import WebSettings
+
+    typer.echo(of(uid, from_environment(WebSettings).patient_salt))
 
 
 def rebuild(

@@ -7,6 +7,7 @@ import time
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from hilum import telemetry_traces
 from hilum.wire import Prediction
 from services.inference import several
 from services.inference.scorer import Scorer
@@ -120,5 +121,6 @@ def observe(answer: Prediction) -> None:
             PRESENT.labels(item.name, *labels).inc()
     if not answer.domain.in_domain:
         OUT_OF_DOMAIN.labels(*labels).inc()
+    exemplar = telemetry_traces.exemplar()
     for phase in PHASES:
-        SECONDS.labels(phase, *labels).observe(getattr(answer.timings, f"{phase}_seconds"))
+        SECONDS.labels(phase, *labels).observe(getattr(answer.timings, f"{phase}_seconds"), exemplar)

@@ -69,7 +69,7 @@ def serve(settings: WebSettings, *, samples: bool) -> None:
     """Serve until stopped. Raises CannotStart."""
     if reason := refuse_open_network(settings):
         raise CannotStart(reason)
-    configure_logging(settings.log_level, settings.log_format)
+    configure_logging(settings.log_level, settings.log_format, settings.patient_salt)
     data = settings.data.absolute()
     try:
         with locked(data):

@@ -33,7 +33,7 @@ class _Server(uvicorn.Server):
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = from_environment(WebSettings)
-    configure_logging(settings.log_level, settings.log_format)
+    configure_logging(settings.log_level, settings.log_format, settings.patient_salt)
     telemetry_traces.configure(settings.otlp_endpoint, "web")
     if reason := refuse_open_network(settings):
         sys.exit(reason)

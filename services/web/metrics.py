@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from hilum.imaging.errors import film_problems
 from hilum.wire import Band
 from services.web.dicom import metrics as dicom
+from services.web.drift import gauges as drift
 from services.web.reviews import REVIEW_STATES, count_reviews
 from services.web.tables import Film, Outbox, Study
 
@@ -44,6 +45,7 @@ def forget_gauges() -> None:
         gauge.set(math.nan)
     OUTBOX_REFUSED.set(math.nan)
     dicom.forget()
+    drift.forget()
     for state in REVIEW_STATES:
         REVIEWS.labels(state).set(math.nan)
 
@@ -67,5 +69,6 @@ def refresh_gauges(session: Session, now: datetime) -> None:
     OUTBOX_WAITING.set(session.scalar(select(func.count()).where(*open_)) or 0)
     OUTBOX_REFUSED.set(session.scalar(select(func.count()).where(Outbox.refused.is_not(None))) or 0)
     dicom.refresh(session, now)
+    drift.refresh(session)
     for state, count in count_reviews(session).items():
         REVIEWS.labels(state).set(count)

@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from hilum import telemetry_traces
 from hilum.clients.base import Refused, Unavailable
 from hilum.storage import DatabaseUnavailable
 from hilum.wire import ReadIn
@@ -35,6 +36,7 @@ class Outgoing:
     id: str
     payload: dict[str, Any]
     attempts: int
+    trace: str = ""
 
 
 def take_read(session: Session, now: datetime) -> Outgoing | None:
@@ -54,7 +56,7 @@ def take_read(session: Session, now: datetime) -> Outgoing | None:
     row.attempts += 1
     row.next_try = now + timedelta(seconds=SENDING_SECONDS)
     session.flush()
-    return Outgoing(row.id, dict(row.payload), row.attempts)
+    return Outgoing(row.id, dict(row.payload), row.attempts, row.trace)
 
 
 async def send_one(web: Web) -> Outcome:
@@ -68,7 +70,8 @@ async def send_one(web: Web) -> Outcome:
     if outgoing is None:
         return "idle"
     try:
-        await web.feedback.append(ReadIn.model_validate(outgoing.payload), outgoing.id)
+        with telemetry_traces.within(outgoing.trace, "send read"):
+            await web.feedback.append(ReadIn.model_validate(outgoing.payload), outgoing.id)
     except Refused as error:
         if error.status in ABOUT_THE_READ:
             log.error("feedback refuses a read; a person must look", read=outgoing.id, status=error.status)

@@ -23,6 +23,7 @@ class Claimed:
     attempts: int
     # When it arrived; None where it was scored before (a late film, a new release): then nobody waits for a rank.
     arrived_at: datetime | None
+    trace: str = ""
 
 
 def claim_film(session: Session, now: datetime, lease_seconds: float) -> Claimed | None:
@@ -49,7 +50,7 @@ def claim_film(session: Session, now: datetime, lease_seconds: float) -> Claimed
     session.flush()
     scored = session.scalar(select(Prediction.film_uid).where(Prediction.film_uid == film.uid).limit(1))
     arrived_at = film.arrived_at if scored is None else None
-    return Claimed(film.uid, film.study_uid, film.blob_key, film.file_name, film.attempts, arrived_at)
+    return Claimed(film.uid, film.study_uid, film.blob_key, film.file_name, film.attempts, arrived_at, film.trace)
 
 
 def put_back(session: Session, uid: str, now: datetime, attempts: int, longest_seconds: float) -> None:

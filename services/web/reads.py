@@ -12,6 +12,7 @@ from typing import Literal
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from hilum import telemetry_traces
 from hilum.problems import Problem
 from hilum.storage import writer_lock
 from hilum.wire import Label, ReadKind
@@ -131,7 +132,11 @@ def next_version(session: Session, uid: str) -> int:
 
 def keep(session: Session, study: Study, row: Read, body: dict[str, object], now: datetime) -> Outbox:
     """Add the read and its place in the outbox: both or none."""
-    outgoing = Outbox(id=row.id, payload=body, attempts=0, next_try=now)
+    outgoing = Outbox(id=row.id, payload=body, attempts=0, next_try=now, trace=telemetry_traces.current())
+    if telemetry_traces.on():
+        # The read is a trace of its own, hours after the film's: a link joins the two.
+        for trace in session.scalars(select(Film.trace).where(Film.study_uid == study.uid)):
+            telemetry_traces.link(trace)
     session.add(row)
     session.flush()
     session.add(outgoing)

@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from hilum import telemetry_traces
 from hilum.triage import urgency
 from services.web.blind import in_blind_share
 from services.web.candidates import Candidate
@@ -175,6 +176,7 @@ def _film(candidate: Candidate, study_uid: str, number: int, now: datetime) -> F
         reason=candidate.unscorable,
         attempts=0,
         next_try=now,
+        trace=telemetry_traces.current(),
     )
 
 

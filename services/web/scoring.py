@@ -7,6 +7,7 @@ from typing import Literal
 
 import structlog
 
+from hilum import telemetry_traces
 from hilum.clients.base import Refused, Unavailable
 from hilum.storage import BlobMissing, BlobsUnavailable, DatabaseUnavailable
 from services.web.answers import store_prediction, store_refusal
@@ -33,7 +34,8 @@ async def score_one(web: Web) -> Outcome:
     if claimed is None:
         return "idle"
     try:
-        outcome = await _score(web, claimed)
+        with telemetry_traces.within(claimed.trace, "score film"):
+            outcome = await _score(web, claimed)
     except Exception:
         # Whatever it was, the film waits on, and not until its lease ends.
         await _back(web, claimed)
@@ -72,6 +74,7 @@ async def _score(web: Web, claimed: Claimed) -> Outcome:
             queue_results(session, web.settings, claimed.study_uid, now)
 
     await asyncio.to_thread(keep)
+    log.debug("a film was scored", study_uid=claimed.study_uid, film_uid=claimed.uid, attempts=claimed.attempts)
     web.results_waiting.set()
     if web.canary is not None:
         web.canary.offer(claimed.study_uid)

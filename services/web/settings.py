@@ -90,6 +90,25 @@ class WebSettings(IdentitySettings):
         default=200, ge=0, description="Pages that one process tells of changes; further ones ask by themselves."
     )
 
+    drift_baseline_films: int = Field(
+        default=1000,
+        ge=100,
+        le=20_000,
+        description="So many of a site's first films are its baseline for drift.",
+    )
+    drift_most_films: int = Field(
+        default=20_000, ge=1000, le=200_000, description="Films that a drift report looks at."
+    )
+    drift_days_between_alarms: float = Field(
+        default=30.0, ge=1, le=3650, description="Mean time between false drift alarms of one site, at least."
+    )
+    drift_fewest_a_day: float = Field(
+        default=10.0, ge=0, description="A site with fewer films a day has no drift alarm: not enough data."
+    )
+    drift_reads_days: float = Field(default=90.0, gt=0, description="How far back blind reads count for calibration.")
+    drift_day_begins: int = Field(default=7, ge=0, le=23, description="Hour (UTC) at which the day shift begins.")
+    drift_day_ends: int = Field(default=19, ge=1, le=24, description="Hour (UTC) at which the day shift ends.")
+
     @model_validator(mode="after")
     def _waits_fit_together(self) -> WebSettings:
         _ = self.policy  # refuses waits under which an order could make a study due later

@@ -121,6 +121,8 @@ class Film(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     next_try: Mapped[datetime]
     leased_until: Mapped[datetime | None]
+    # The trace in which it came (W3C traceparent), so that its score is part of it; empty: traces are off.
+    trace: Mapped[str] = mapped_column(String(64), default="", server_default="")
 
 
 class Release(Base):
@@ -232,3 +234,4 @@ class Outbox(Base):
     next_try: Mapped[datetime]
     delivered_at: Mapped[datetime | None]
     refused: Mapped[str | None] = mapped_column(Text)
+    trace: Mapped[str] = mapped_column(String(64), default="", server_default="")

@@ -14,6 +14,7 @@ from prometheus_client import Gauge, Histogram
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
+from hilum import telemetry_traces
 from hilum.triage import Band as TriageBand
 from hilum.triage import TriagePolicy
 from hilum.wire import Band
@@ -51,12 +52,12 @@ for _band in get_args(Band):
 
 def ranked(arrived_at: datetime, now: datetime) -> None:
     """A film got its first score."""
-    RANKED.observe(max((now - arrived_at).total_seconds(), 0.0))
+    RANKED.observe(max((now - arrived_at).total_seconds(), 0.0), telemetry_traces.exemplar())
 
 
 def first_read(band: str, arrived_at: datetime, now: datetime) -> None:
     """A study got its first read."""
-    FIRST_READ.labels(band).observe(max((now - arrived_at).total_seconds(), 0.0))
+    FIRST_READ.labels(band).observe(max((now - arrived_at).total_seconds(), 0.0), telemetry_traces.exemplar())
 
 
 def unread_since(session: Session, uid: str) -> tuple[str, datetime] | None:

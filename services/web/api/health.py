@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from fastapi import APIRouter, Request, Response
 
 from hilum.storage import DatabaseUnavailable
+from hilum.telemetry import metrics_answer
 from services.web import waits
 from services.web.context import WebDep, utc_now
 from services.web.metrics import forget_gauges, refresh_gauges
@@ -31,7 +31,7 @@ async def ready(web: WebDep, response: Response) -> HealthOut:
 
 
 @router.get("/metrics", include_in_schema=False)
-def metrics(web: WebDep) -> Response:
+def metrics(web: WebDep, request: Request) -> Response:
     """Prometheus page; the worklist's gauges are read from the rows now, NaN where they can't be."""
     try:
         with web.read() as session:
@@ -40,7 +40,7 @@ def metrics(web: WebDep) -> Response:
     except DatabaseUnavailable:
         forget_gauges()
         waits.forget()
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    return metrics_answer(request)
 
 
 @router.post("/v1/self-test", summary="Run a built-in film through every part")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable
 from typing import BinaryIO
 
@@ -112,7 +113,9 @@ async def send_films(web: WebDep, request: Request) -> JSONResponse:
     try:
         uploads, facts = _uploads(form), _facts(form)
         loop = asyncio.get_running_loop()
-        ingested = await loop.run_in_executor(web.ingesters, ingest, web, uploads, facts)
+        ingested = await loop.run_in_executor(
+            web.ingesters, contextvars.copy_context().run, ingest, web, uploads, facts
+        )
     finally:
         await form.close()
     return await run_in_threadpool(_answer, web, ingested)

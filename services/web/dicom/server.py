@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from pynetdicom import _config as pynetdicom_config
 from pynetdicom import evt
 
+from hilum import telemetry_traces
 from hilum.storage import BlobsUnavailable, DatabaseUnavailable
 from services.web.candidates import Facts, Upload
 from services.web.context import Web, utc_now
@@ -135,7 +136,8 @@ class DicomServer:
             REFUSED.labels("c-store", "bad-uid").inc()
             return answer(DOES_NOT_MATCH, "Affected SOP Instance UID is no UID.")
         sender = Facts(site=self._web.settings.senders.get(title, title), sender=title)
-        (received,) = receive(self._web, [Upload(f"{uid}.dcm", lambda: data)], sender, "c-store", named=uid)
+        with telemetry_traces.within("", "C-STORE"):
+            (received,) = receive(self._web, [Upload(f"{uid}.dcm", lambda: data)], sender, "c-store", named=uid)
         outcome = received.outcome
         self._record(event, title, uid, outcome)
         if (status := status_of(outcome)) != 0:

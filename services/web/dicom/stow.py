@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
@@ -46,7 +47,7 @@ async def _store(web: Web, request: Request, study_uid: str) -> JSONResponse:
         def keep() -> list[Received]:
             return receive(web, uploads, Facts(sender="STOW-RS"), "stow", study_uid=study_uid)
 
-        received = await loop.run_in_executor(web.ingesters, keep)
+        received = await loop.run_in_executor(web.ingesters, contextvars.copy_context().run, keep)
     finally:
         parts.close()
     root = f"{str(request.base_url).rstrip('/')}/dicom-web/studies"

@@ -5,51 +5,19 @@ from __future__ import annotations
 import asyncio
 import itertools
 import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from hilum import telemetry_traces
 from hilum.clients.base import over_network
 from hilum.clients.inference import InferenceClient
 from hilum.release import Release
+from tests.fixtures.collector import collector
 from tests.releases import pattern_film
 from tests.services.inference.test_over_http import process, wait_until_ready
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
-
-
-@contextmanager
-def collector() -> Iterator[tuple[str, list[tuple[str, Span]]]]:
-    """An OTLP receiver: its URL, and the spans it got with the service that sent each."""
-    spans: list[tuple[str, Span]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-                names = {a.key: a.value.string_value for a in resource.resource.attributes}
-                for scope in resource.scope_spans:
-                    spans.extend((names["service.name"], span) for span in scope.spans)
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", spans
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def test_a_film_is_one_trace_from_the_caller_to_the_model_and_names_no_patient(release: Release) -> None:
