@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import argparse
 import csv
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.drift_films import CHANGES, Pool, pool_of
+from bench.drift_plot import draw
 from bench.machine import describe
 from hilum.drift.films import COLUMNS, Films, streams
 from hilum.drift.sequential import Watched, watch
@@ -143,6 +143,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--films", type=int, default=1000, help="real films behind the simulation")
     parser.add_argument("--runs", type=int, default=60, help="runs of each change")
+    parser.add_argument("--only", choices=("changes", "months"), help="one of the two alone, its own file")
     parser.add_argument("--months", type=int, default=20, help="months of 22,200 films without a change")
     parser.add_argument("--cache", type=Path, default=ROOT / "data" / "drift-films.npz", help="scores, computed once")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks" / "drift.csv")
@@ -150,36 +151,37 @@ def main() -> None:
     chosen.cache.parent.mkdir(parents=True, exist_ok=True)
     release = read_release(chosen.release)
     pool = pool_of(release, chosen.data, chosen.films, chosen.cache)
+    which = f"{release.manifest.name} {release.manifest.version}; {chosen.films} films; threshold {MONTH} films"
+    if chosen.only != "months":
+        rows = _changes(pool, chosen.runs)
+        _keep(chosen.out, which, HEAD, rows)
+        draw(chosen.out, chosen.out.parent.parent / "images" / "drift-delays.png", WITHIN, AFTER)
+    if chosen.only != "changes":
+        steady = drawn(pool.films["as it is"])
+        seen = [one_run(steady, steady, 1000 + k, MONTH, MONTH) for k in range(chosen.months)]
+        months = [(k, "" if each.alarm_at is None else each.alarm_at + 1) for k, each in enumerate(seen)]
+        print(sum(1 for _, film in months if film), "of", len(months), "months with an alarm")  # noqa: T201
+        _keep(chosen.out.with_name("drift-false-alarms.csv"), which, ("month", "film of the false alarm"), months)
+
+
+def _changes(pool: Pool, runs: int) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
-    began = time.perf_counter()
     for name, (before, after, bound) in scenarios(pool).items():
-        delays, shares = _delays(drawn(before), after, chosen.runs)
+        delays, shares = _delays(drawn(before), after, runs)
         within = float(np.mean(np.array(delays) <= WITHIN))
         middle, late = (int(np.quantile(delays, q, method="higher")) for q in (0.5, 0.9))
         led = sorted(shares.items(), key=lambda item: -item[1])[:3]
         plain = [f"over {AFTER}" if n > AFTER else n for n in (middle, late)]
-        rows.append((name, chosen.runs, *plain, round(within, 3), bound, "; ".join(f"{k} {v:.0%}" for k, v in led)))
+        rows.append((name, runs, *plain, round(within, 3), bound, "; ".join(f"{k} {v:.0%}" for k, v in led)))
         print(*rows[-1], sep=" | ", flush=True)  # noqa: T201
-    steady = drawn(pool.films["as it is"])
-    alarms = [one_run(steady, steady, 1000 + k, MONTH, MONTH).alarm_at is not None for k in range(chosen.months)]
-    rows.append(
-        (
-            "none, a month of 22,200 films",
-            chosen.months,
-            "",
-            "",
-            round(float(np.mean(alarms)), 3),
-            None,
-            "share of months with an alarm",
-        )
-    )
-    print(*rows[-1], sep=" | ", flush=True)  # noqa: T201
-    which = f"{release.manifest.name} {release.manifest.version}"
-    with chosen.out.open("w", newline="", encoding="utf-8") as stream:
+    return rows
+
+
+def _keep(path: Path, which: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
-        seconds = time.perf_counter() - began
-        writer.writerow([f"# {which}; {chosen.films} films; threshold {MONTH} films; {seconds:.0f} s; {describe()}"])
-        writer.writerow(HEAD)
+        writer.writerow([f"# {which}; {describe()}"])
+        writer.writerow(head)
         writer.writerows(rows)
 
 

@@ -65,7 +65,7 @@ def streams(films: Films, baseline: int) -> dict[str, Array]:
     odds = log_odds(films.probabilities)
     found: dict[str, Array] = {f"score/{name}": odds[:, k] for k, name in enumerate(films.findings)}
     if len(films.findings) > 1:
-        found["score/mean of all"] = odds.mean(axis=1)
+        found["overall/score"] = odds.mean(axis=1)
     found |= {f"input/{name}": films.light[:, k] for k, name in enumerate(quality.NAMES)}
     found |= {f"features/{k + 1}": films.places[:, k] for k in range(films.places.shape[1])}
     found |= {f"pose/{name}": films.pose[:, k] for k, name in enumerate(KINDS) if k}

@@ -14,16 +14,21 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 
 
-def ranks(values: Array, strata: npt.NDArray[np.int64], seed: int) -> Array:
-    """Place in 0..1 of each of `values` (N,) among the earlier ones of its stratum (N,), (N,); ties by `seed`.
+def ranks(values: Array, strata: npt.NDArray[np.int64], seed: int, skip: int = 0) -> Array:
+    """Place in 0..1 of each of `values` (N,) among the earlier ones of its stratum (N,), (N - skip,); ties by `seed`.
 
-    What is no finite number has no place (NaN) and is nobody's neighbour. The first of a stratum is random.
+    The first `skip` are only compared with. What is no finite number has no place (NaN) and is nobody's neighbour. The
+    first of a stratum is random.
     """
-    chance = np.random.default_rng(seed).random(len(values)).tolist()
-    before: dict[int, list[float]] = {}
-    out = np.full(len(values), np.nan)
-    good = np.isfinite(values).tolist()
-    for k, (value, stratum) in enumerate(zip(values.tolist(), strata.tolist(), strict=True)):
+    before = {
+        int(each): sorted(values[:skip][np.isfinite(values[:skip]) & (strata[:skip] == each)].tolist())
+        for each in np.unique(strata[:skip])
+    }
+    later = values[skip:]
+    chance = np.random.default_rng(seed).random(len(later)).tolist()
+    out = np.full(len(later), np.nan)
+    good = np.isfinite(later).tolist()
+    for k, (value, stratum) in enumerate(zip(later.tolist(), strata[skip:].tolist(), strict=True)):
         if not good[k]:
             continue
         known = before.setdefault(stratum, [])

@@ -36,13 +36,13 @@ async def score_one(web: Web) -> Outcome:
     try:
         with telemetry_traces.within(claimed.trace, "score film"):
             outcome = await _score(web, claimed)
+            if outcome != "unavailable" and claimed.arrived_at is not None:
+                ranked(claimed.arrived_at, utc_now())
     except Exception:
         # Whatever it was, the film waits on, and not until its lease ends.
         await _back(web, claimed)
         raise
     FILMS_SCORED.labels(outcome).inc()
-    if outcome != "unavailable" and claimed.arrived_at is not None:
-        ranked(claimed.arrived_at, utc_now())
     return outcome
 
 
