@@ -26,11 +26,11 @@ from tests.services.web.dicom.sender import store
 
 SALT = "a-site's-own-salt"
 IDENTITIES = {
-    "PatientName": "Verraten^Ida",
+    "PatientName": "Verraten^Idalia",
     "PatientID": "PAT-4711-X",
     "AccessionNumber": "ACC-0815-Y",
     "PatientBirthDate": "19410203",
-    "ReferringPhysicianName": "Ueberweiser^Otto",
+    "ReferringPhysicianName": "Ueberweiser^Ottokar",
     "StudyInstanceUID": "1.2.826.0.1.3680043.8.498.11223344556677",
     "SOPInstanceUID": "1.2.826.0.1.3680043.8.498.99887766554433",
 }
@@ -88,7 +88,7 @@ def _go_the_whole_way(web: str, feedback: str, dicom_port: int) -> str:
         (stored,) = store(dicom_port, body)
         assert stored.Status == 0
         assert client.post("/v1/studies", files={"file": (FILE_NAME, body[:4000])}).status_code >= 400
-        changed = body.replace(b"Verraten^Ida", b"Verraten^Eva")
+        changed = body.replace(b"Verraten^Idalia", b"Verraten^Rosina")
         client.post("/v1/studies", files={"file": (FILE_NAME, changed[:-2] + b"\1\1")})
         client.get("/v1/studies", params={"q": IDENTITIES["PatientID"], "site": "Beispiel"})
         client.get(f"/studies/{PLAIN['patient_id']}")
