@@ -1,4 +1,4 @@
-"""`python -m bench.drift_job`: the drift job over 10,000 films on one core; writes docs/benchmarks/drift-job.csv.
+"""`python -m bench.drift_job`: the drift job over 10,000 films on one core; writes docs/benchmarks/drift-job-intel-xeon-1-core.csv.
 
 Rows are made (a body as inference gives it, 14 findings with codes and features), in SQLite; the job is the CronJob's
 own process, with the bundled release's reference statistics.
@@ -90,7 +90,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.drift_job", description=__doc__)
     parser.add_argument("--films", type=int, default=10_000)
     parser.add_argument("--release", type=Path, default=ROOT / "models" / "default")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks" / "drift-job.csv")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks" / "drift-job-intel-xeon-1-core.csv")
     chosen = parser.parse_args()
     release = read_release(chosen.release)
     variant = release.manifest.variant(release.manifest.default_precision)

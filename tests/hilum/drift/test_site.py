@@ -70,7 +70,7 @@ def test_films_of_one_population_are_steady_and_near_the_release() -> None:
     found = judge(films(1000), reference(), RULES)
     assert (found.state, found.reason) == ("steady", "")
     assert found.films_a_day == 400
-    assert found.threshold == 12_000
+    assert found.threshold == 24_000
     assert found.population == "made"
     assert all(row.psi is None or row.psi < 0.1 for row in found.release)
     assert min(row.holm for row in found.window) > 0.01
