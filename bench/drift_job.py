@@ -1,4 +1,4 @@
-"""`python -m bench.drift_job`: the drift job over 10,000 films on one core; writes docs/benchmarks/drift-job-intel-xeon-1-core.csv.
+"""`python -m bench.drift_job`: the drift job over 10,000 films on one core; writes its CSV to docs/benchmarks/.
 
 Rows are made (a body as inference gives it, 14 findings with codes and features), in SQLite; the job is the CronJob's
 own process, with the bundled release's reference statistics.
