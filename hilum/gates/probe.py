@@ -16,7 +16,7 @@ import math
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx
 from prometheus_client import Counter, Histogram, start_http_server
@@ -39,6 +39,8 @@ SECONDS = Histogram(
 )
 # For the geometric mean: one film that waited for the processor moves it little. At least a millisecond counts.
 LOGARITHM = Counter("hilum_probe_log_milliseconds", "Sum of the logarithms of answered golden films' times.", LABELS)
+# A previous pod that fails so often in a row has been scaled down.
+GONE_AFTER = 20
 SYNTHETIC = {"Hilum-Synthetic": "1"}
 
 
@@ -51,17 +53,25 @@ class Target:
     info: ModelInfo | None = None
     film: bytes = b""
     pods: str = ""
+    # Address of the pod that answered last, and of those that a switch of the Service left behind, still warm.
+    address: str = ""
+    left: list[str] = field(default_factory=list)
 
     async def learn(self) -> None:
         """Ask what is served, and its film; starts its series at 0. Raises Unavailable or Refused."""
         asked = InferenceClient(self.client)
         info = await asked.model()
-        pods = pods_of((await request(self.client, "GET", "/healthz")).headers.get("Hilum-Instance", ""))
+        host, _, address = (
+            (await request(self.client, "GET", "/healthz")).headers.get("Hilum-Instance", "").partition(" ")
+        )
+        pods = pods_of(host)
+        if self.pods and self.pods != pods and self.address:
+            self.left.append(self.address)
         if self.info is None or (info.release.digest, pods) != (self.info.release.digest, self.pods):
             self.film = await asked.golden_film()
             for series in (PROBES, FAILURES, SECONDS, LOGARITHM):
                 series.labels(self.name, info.release.digest, pods)
-        self.info, self.pods = info, pods
+        self.info, self.pods, self.address = info, pods, address
 
 
 def pods_of(host: str) -> str:
@@ -112,22 +122,48 @@ async def keep_probing(target: Target, every_seconds: float, stop: asyncio.Event
         if not right or count % 20 == 0:
             with contextlib.suppress(Unavailable, Refused):
                 await target.learn()
-        pause = max(0.05, every_seconds - (time.monotonic() - began))
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), pause)
+        await pause(max(0.05, every_seconds - (time.monotonic() - began)), stop)
+
+
+async def keep_previous(active: Target, port: int, every_seconds: float, stop: asyncio.Event, seconds: float) -> None:
+    """Probe the pod that `active` left behind at its own address, as target `previous`, until it is gone.
+
+    So the release before is asked in the very minutes after the switch; compared with an hour ago, every busy node
+    would look like a slow release.
+    """
+    while not stop.is_set():
+        if active.left:
+            async with over_network(f"http://{active.left.pop()}:{port}", answer_seconds=seconds) as http:
+                http.headers.update(SYNTHETIC)
+                previous, fallen = Target("previous", http), 0
+                while not stop.is_set() and not active.left and fallen < GONE_AFTER:
+                    fallen = 0 if await probe(previous) else fallen + 1
+                    await pause(every_seconds, stop)
+        await pause(every_seconds, stop)
+
+
+async def pause(seconds: float, stop: asyncio.Event) -> None:
+    """Wait, but not beyond `stop`."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
 
 
 async def run(targets: dict[str, str], every_seconds: float, timeout_seconds: float) -> None:
-    """Probe all targets until SIGTERM."""
+    """Probe all targets until SIGTERM, and what `active` was before."""
     stop = asyncio.Event()
     for ending in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(ending, stop.set)
-    clients = {name: over_network(url, answer_seconds=timeout_seconds) for name, url in targets.items()}
-    for client in clients.values():
-        client.headers.update(SYNTHETIC)
-    await asyncio.gather(*(keep_probing(Target(n, c), every_seconds, stop) for n, c in clients.items()))
-    for client in clients.values():
-        await client.aclose()
+    made = [Target(name, over_network(url, answer_seconds=timeout_seconds)) for name, url in targets.items()]
+    for target in made:
+        target.client.headers.update(SYNTHETIC)
+    work = [keep_probing(target, every_seconds, stop) for target in made]
+    for target in made:
+        if target.name == "active":
+            port = httpx.URL(targets["active"]).port or 80
+            work.append(keep_previous(target, port, every_seconds, stop, timeout_seconds))
+    await asyncio.gather(*work)
+    for target in made:
+        await target.client.aclose()
 
 
 def main(arguments: list[str] | None = None) -> int:

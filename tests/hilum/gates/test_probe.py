@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hilum.clients.base import over_network
-from hilum.gates.probe import SYNTHETIC, Target, main, pods_of, probe
+from hilum.gates.probe import SYNTHETIC, Target, keep_previous, main, pods_of, probe
 from services.inference.app import create_app
 from services.inference.settings import InferenceSettings
 from tests.releases import make_tiny_release
@@ -102,3 +102,25 @@ def test_a_target_without_an_address_is_wrong_use(capsys: object) -> None:
 def test_the_pods_of_one_update_share_a_name_and_other_hosts_have_none() -> None:
     assert pods_of("inference-7945884b4-mx2xk") == "7945884b4"
     assert [pods_of(host) for host in ("", "laptop", "node-1")] == ["", "", ""]
+
+
+def test_the_pod_that_a_switch_left_behind_is_probed_until_it_is_gone(tmp_path: Path) -> None:
+    release = make_tiny_release(tmp_path / "three", version="3.2.0")
+    pods = pods_of(socket.gethostname())
+
+    async def work(port: int) -> None:
+        stop, active = asyncio.Event(), Target("active", over_network("http://127.0.0.1:9"))
+        active.left.append("127.0.0.1")
+        task = asyncio.create_task(keep_previous(active, port, 0.01, stop, 2.0))
+        for _ in range(400):
+            if REGISTRY.get_sample_value("hilum_probes_total", {**labels, "pods": pods}):
+                break
+            await asyncio.sleep(0.05)
+        stop.set()
+        await task
+        await active.client.aclose()
+
+    labels = {"target": "previous", "release": release.digest}
+    with serve(app_of(release.folder)) as server:
+        asyncio.run(work(server.port))
+    assert (REGISTRY.get_sample_value("hilum_probes_total", {**labels, "pods": pods}) or 0) >= 1
