@@ -1,4 +1,5 @@
-// The upload page: one request per file, three at a time, one line per file. A line is drawn at most once per frame.
+// The upload page: one request per file, three at a time, one line per file that has begun. A line is drawn at most once
+// per frame, and of thousands the oldest stored ones leave the list: the totals count them.
 
 import { chosen, dropped, isLeftOut } from "./files.js";
 import { bytes, count } from "./format.js";
@@ -8,16 +9,33 @@ import { sniff } from "./sniff.js";
 
 const LANES = 3;
 const HEAD_BYTES = 65_536;
+// More lines make each frame of the page slower, and nobody reads them.
+const MOST_LINES = 500;
 const byId = (id) => document.getElementById(id);
 const limit = Number(document.body.dataset.maxBytes);
 const list = byId("files");
 const items = [];
 const touched = new Set();
 const counts = new Map();
+const settled = [];
+let lines = 0;
 let leftOut = 0;
+
+// Whether there is place for one more line: what went well makes room, what needs a look stays.
+function roomForLine() {
+  if (lines < MOST_LINES) return true;
+  const old = settled.shift();
+  if (!old) return false;
+  old.line.remove();
+  old.line = null;
+  lines -= 1;
+  return true;
+}
 
 function draw(item) {
   if (!item.line) {
+    if (item.settled || item.state === "waiting" || !roomForLine()) return;
+    lines += 1;
     item.line = document.getElementById("file-line").content.firstElementChild.cloneNode(true);
     item.line.querySelector(".path").textContent = item.path;
     item.line.querySelector(".whose").textContent = [item.fields.patient_id, item.fields.accession].filter(Boolean).join(", ");
@@ -46,6 +64,10 @@ function draw(item) {
     again.addEventListener("click", () => retry([item]));
     outcome.append(again);
   }
+  if (["stored", "duplicate"].includes(item.state) && !item.settled) {
+    item.settled = true;
+    settled.push(item);
+  }
 }
 
 // The one place where an item's state changes: the totals of thousands are counted, not searched.
@@ -72,6 +94,8 @@ function drawTotals() {
   ]) {
     if (by(state)) parts.push(`${by(state)} ${words}`);
   }
+  const unseen = items.length - by("waiting") - lines;
+  if (unseen > 0) parts.push(`${unseen} not listed below`);
   if (leftOut) parts.push(`${leftOut} left out (no films: hidden or index files)`);
   byId("totals").hidden = items.length + leftOut === 0;
   byId("totals-text").textContent = parts.join(" · ");
@@ -171,12 +195,15 @@ document.addEventListener("dragleave", (event) => {
 document.addEventListener("drop", async (event) => {
   event.preventDefault();
   drop.classList.remove("over");
+  // At least every quarter of a second what was found so far is shown, however long a folder takes to be read.
   let batch = [];
+  let shown = 0;
   for await (const one of dropped(event.dataTransfer)) {
     batch.push(one);
-    if (batch.length === 100) {
+    if (batch.length === 100 || performance.now() - shown > 250) {
       add(batch);
       batch = [];
+      shown = performance.now();
     }
   }
   add(batch);
