@@ -122,10 +122,14 @@ def test_publishing_writes_the_platforms_two_images_each_in_its_place() -> None:
         publish().write_platform("tools:\n  image: x\n", built)
 
 
-def test_a_sync_that_failed_is_tried_again_with_what_git_says_by_then() -> None:
-    """Else a bad commit is tried for ever, and its correction never (seen)."""
+def test_a_commit_that_fails_does_not_hold_up_its_correction() -> None:
+    """A sync is tried again with the values that failed, and nothing else is taken meanwhile (seen)."""
     made = root()
-    policies = [named(made, "Application", "platform")["spec"]["syncPolicy"]]
-    policies.append(named(made, "ApplicationSet", "environments")["spec"]["template"]["spec"]["syncPolicy"])
-    policies.append(yaml.safe_load((ROOT / "argocd/root.yaml").read_text(encoding="utf-8"))["spec"]["syncPolicy"])
-    assert [policy["retry"]["refresh"] for policy in policies] == [True, True, True]
+    policy = named(made, "ApplicationSet", "environments")["spec"]["template"]["spec"]["syncPolicy"]
+    assert 0 < policy["retry"]["limit"] <= 5
+    # These follow Git itself: a try again takes what Git says by then.
+    for found in (
+        named(made, "Application", "platform"),
+        yaml.safe_load((ROOT / "argocd/root.yaml").read_text("utf-8")),
+    ):
+        assert found["spec"]["syncPolicy"]["retry"]["refresh"] is True

@@ -137,14 +137,14 @@ def test_nothing_goes_in_or_out_but_what_a_policy_allows() -> None:
     ]
 
 
-def test_migrations_are_part_of_the_sync_and_have_a_job_for_each_image() -> None:
+def test_migrations_have_a_job_for_each_image_which_no_sync_waits_for() -> None:
     made = objects("hilum", PRODUCTION)
-    job = named(made, "Job", "migrate-web-aaaaaaaaaa")
-    assert job["metadata"]["annotations"]["argocd.argoproj.io/hook"] == "Sync"
+    annotations = named(made, "Job", "migrate-web-aaaaaaaaaa")["metadata"]["annotations"]
+    assert annotations == {"argocd.argoproj.io/sync-options": "Force=true,Replace=true"}
     for kind, name in (("ServiceAccount", "web"), ("NetworkPolicy", "storage"), ("NetworkPolicy", "names")):
         wave = named(made, kind, name)["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"]
-        assert int(wave) < int(job["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"]), f"{kind} {name}"
-    assert not [d for d in made if "PreSync" in json.dumps(d["metadata"].get("annotations", {}))]
+        assert int(wave) < 0, f"{kind} {name} comes after what needs it"
+    assert not [d for d in made if "argocd.argoproj.io/hook" in d["metadata"].get("annotations", {})]
 
 
 @pytest.mark.parametrize(
