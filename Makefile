@@ -14,6 +14,7 @@ CODE := hilum services training tests samples bench
 .PHONY: ablations cross-validation retrain-proof backbones
 .PHONY: bench-lead bench-worklist chaos clean images kill-loop overload soak
 .PHONY: secrets publish e2e e2e-local e2e-ci restore-drill
+.PHONY: e2e-promotion
 .PHONY: test-oidc pictures accessible
 .PHONY: e2e-alerts
 .PHONY: simulate-gates e2e-gates
@@ -167,6 +168,9 @@ e2e-local: $(VENV)/.test  ## Bring up the cluster of ../shared, then make e2e th
 
 e2e-alerts: $(VENV)/.serve  ## Break a hospital on the cluster of KUBECONFIG, see each alert fire, arrive and end (docs/monitoring.md)
 	$(BIN)/python -m tests.e2e.alerts
+
+e2e-promotion: $(VENV)/.test  ## Prove on the cluster of KUBECONFIG that a good release is promoted and bad ones are stopped (15 minutes)
+	$(BIN)/python -m tests.e2e.promotion
 
 restore-drill:  ## Back up the cluster's database now, restore it beside the live one, compare, and say how long it took
 	k8s/restore-drill.sh

@@ -103,6 +103,10 @@ class Git:
             raise GitUnavailable(self._plain(said) or "the push failed")
         return commit
 
+    def has(self, branch: str) -> bool:
+        """Whether the remote has a branch of this name. Raises GitUnavailable."""
+        return bool(self._run("ls-remote", "--heads", self.url, f"refs/heads/{branch}").strip())
+
     def _fetch(self) -> None:
         if not (self._cache / "HEAD").exists():
             self._cache.mkdir(parents=True, exist_ok=True)

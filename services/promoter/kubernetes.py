@@ -16,23 +16,24 @@ INSIDE = "https://kubernetes.default.svc"
 HASH = "rollouts-pod-template-hash"
 INFERENCE = "app.kubernetes.io/component=inference"
 CRASHES = 3
+ARGOCD = "argocd"
 
 
 class Kubernetes:
     """`url`'s API server by `token` (a file, read anew each time: Kubernetes renews it) and authority `ca`."""
 
     def __init__(
-        self, url: str = INSIDE, token: Path = ACCOUNT / "token", ca: Path = ACCOUNT / "ca.crt", argocd: str = "argocd"
+        self, url: str = INSIDE, token: Path = ACCOUNT / "token", ca: Path = ACCOUNT / "ca.crt", prefix: str = "hilum"
     ) -> None:
         self._token = token
-        self._argocd = argocd
+        self._prefix = prefix
         verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=str(ca)) if ca.is_file() else True
         self._client = httpx.Client(base_url=url, verify=verify, timeout=10, trust_env=False)
 
     def look(self, environment: str) -> Looked:
         """How `environment` stands. Raises ClusterUnavailable."""
-        space = f"hilum-{environment}"
-        application = self._get(f"/apis/argoproj.io/v1alpha1/namespaces/{self._argocd}/applications/{space}")
+        space = f"{self._prefix}-{environment}"
+        application = self._get(f"/apis/argoproj.io/v1alpha1/namespaces/{ARGOCD}/applications/{space}")
         rollout = self._get(f"/apis/argoproj.io/v1alpha1/namespaces/{space}/rollouts/inference")
         if not application or not rollout:
             missing = "Application" if not application else "Rollout"

@@ -35,9 +35,9 @@ class Prometheus:
         if seconds < LEAST_SECONDS:
             return (Check("errors", "share of requests that failed", "inconclusive", "too early to ask Prometheus"),)
         try:
-            requests = self._one(f'sum(increase(hilum_requests_total{{environment="canary",{ROUTE}}}[{seconds}s]))')
+            requests = self.one(f'sum(increase(hilum_requests_total{{environment="canary",{ROUTE}}}[{seconds}s]))')
             # No series of failures is no failure only where there are requests.
-            failed = self._one(
+            failed = self.one(
                 f'sum(increase(hilum_requests_total{{environment="canary",{ROUTE},status=~"5.."}}[{seconds}s]))'
             )
             ours, theirs = self._times("canary", seconds), self._times("production", seconds)
@@ -57,10 +57,11 @@ class Prometheus:
         buckets = {}
         for series in self._ask(f"sum by (le) (increase(hilum_request_seconds_bucket{of}))"):
             buckets[float(series["metric"]["le"])] = float(series["value"][1])
-        total = self._one(f"sum(increase(hilum_request_seconds_sum{of}))")
+        total = self.one(f"sum(increase(hilum_request_seconds_sum{of}))")
         return None if total is None else times_of_buckets(buckets, total)
 
-    def _one(self, query: str) -> float | None:
+    def one(self, query: str) -> float | None:
+        """The one finite number that answers `query`; None: there is none. Raises PrometheusUnavailable."""
         found = self._ask(query)
         value = float(found[0]["value"][1]) if len(found) == 1 else math.nan
         return value if math.isfinite(value) else None

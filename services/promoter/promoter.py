@@ -24,6 +24,7 @@ from services.promoter.machine import Event, Step, placed, step
 from services.promoter.message import message
 from services.promoter.observe import Seen, foreign, observe, record_key
 from services.promoter.promotion import FILE, BadState, Ledger, Promotion
+from services.promoter.pulls import Pulls, PullsUnavailable
 from services.promoter.records import Records, RecordsUnavailable
 from services.promoter.registry import REJECTED, Registry, RegistryUnavailable, Version
 from services.promoter.releases import Releases, ReleaseUnavailable
@@ -53,6 +54,7 @@ class Parts:
     rules: Rules
     clock: Callable[[], datetime]
     judges: Mapping[State, Judge] = field(default_factory=dict)
+    pulls: Pulls | None = None
 
 
 @dataclass(frozen=True)
@@ -217,11 +219,22 @@ class Promoter:
         if made.ledger == view.ledger:
             return replace(view, waits=made.why)
         try:
+            if self.parts.pulls is not None and self.parts.pulls.wanted(made.ledger.state):
+                return replace(view, waits=self._request(self.parts.pulls, head, view, made, event))
             commit = self._commit(head, view.ledger, made, view.bundles, event)
         except Overtaken as error:
             return replace(view, waits=f"{error}; looking again")
+        except PullsUnavailable as error:
+            return replace(view, away={**view.away, "git": str(error)})
         after = self._after(view.ledger, made, view.bundles, event)
         return replace(view, ledger=made.ledger, bundles=after, commit=commit)
+
+    def _request(self, pulls: Pulls, head: Head, view: View, made: Step, event: Event) -> str:
+        """Ask for the step by a pull request, once; says how that stands. The step is made when it is merged."""
+        branch = f"promoter/{made.ledger.generation}"
+        if not self.parts.git.has(branch):
+            self._commit(head, view.ledger, made, view.bundles, event, branch)
+        return pulls.ensure(branch, message(view.ledger, made.ledger))
 
     def _after(self, before: Ledger, made: Step, running: Mapping[str, Bundle], event: Event) -> dict[str, Bundle]:
         """The bundles that the step leaves: what it places, where it places something else than the state before."""
@@ -230,14 +243,16 @@ class Promoter:
         every = event.kind is Kind.RESUME
         return {n: will[n] if every or will[n] != was[n] else running[n] for n in ENVIRONMENTS}
 
-    def _commit(self, head: Head, before: Ledger, made: Step, running: Mapping[str, Bundle], event: Event) -> str:
+    def _commit(
+        self, head: Head, before: Ledger, made: Step, running: Mapping[str, Bundle], event: Event, branch: str = ""
+    ) -> str:
         """State and bundles in one commit. Raises Overtaken, GitUnavailable."""
         files = {FILE: made.ledger.to_json()}
         for name, wanted in self._after(before, made, running, event).items():
             if wanted != running[name]:
                 files[path_of(name)] = bundles.write(head.files[path_of(name)], wanted)
         text = message(before, made.ledger)
-        commit = self.parts.git.write(head, files, text, self.parts.clock())
+        commit = self.parts.git.write(head, files, text, self.parts.clock(), branch)
         log.info("committed", step=text.splitlines()[0], commit=commit, generation=made.ledger.generation)
         return commit
 

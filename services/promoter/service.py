@@ -17,10 +17,12 @@ from services.promoter import metrics
 from services.promoter.bundle import BadBundle
 from services.promoter.evidence import Evidence
 from services.promoter.git import Git, GitUnavailable
+from services.promoter.guard import Guard
 from services.promoter.kubernetes import Kubernetes
 from services.promoter.prometheus import Prometheus
-from services.promoter.promoter import AWAY, Parts, Promoter
+from services.promoter.promoter import AWAY, Judge, Parts, Promoter
 from services.promoter.promotion import BadState
+from services.promoter.pulls import Pulls
 from services.promoter.records import Records
 from services.promoter.registry import Registry
 from services.promoter.releases import Releases
@@ -43,12 +45,14 @@ def parts(settings: PromoterSettings) -> Parts:
     """The real parts. Raises ValueError or OSError where a setting names what is not there."""
     registry = Registry(settings.promoter_mlflow, settings.promoter_model, secret(settings.promoter_mlflow_token))
     store = open_blobs(settings.release_store, settings.s3_endpoint)
-    judges = {}
+    judges: dict[State, Judge] = {}
+    plan = load_plan(settings.gate_plan or None)
+    figures = Prometheus(settings.promoter_prometheus, plan) if settings.promoter_prometheus else None
+    if figures is not None and settings.promoter_guard_gate:
+        judges[State.GUARDED] = Guard(figures, plan)
     if settings.promoter_web:
-        plan = load_plan(settings.gate_plan or None)
-        figures = Prometheus(settings.promoter_prometheus, plan) if settings.promoter_prometheus else None
         evidence = Evidence(settings.promoter_web, lambda: secret(settings.promoter_web_token), figures)
-        judges = dict.fromkeys((State.CANARY_SHADOW, State.CANARY_EXPOSED), evidence)
+        judges |= dict.fromkeys((State.CANARY_SHADOW, State.CANARY_EXPOSED), evidence)
     return Parts(
         git=Git(
             settings.promoter_git,
@@ -58,12 +62,25 @@ def parts(settings: PromoterSettings) -> Parts:
         ),
         registry=registry,
         releases=Releases(registry, store, Path(settings.trusted_keys)),
-        cluster=Kubernetes(settings.promoter_cluster, settings.promoter_cluster_token, settings.promoter_cluster_ca),
+        cluster=Kubernetes(
+            settings.promoter_cluster,
+            settings.promoter_cluster_token,
+            settings.promoter_cluster_ca,
+            settings.promoter_prefix,
+        ),
         records=Records(open_blobs(settings.promoter_records, settings.s3_endpoint)),
         rules=settings.rules(),
         clock=utc_now,
         judges=judges,
+        pulls=_pulls(settings),
     )
+
+
+def _pulls(settings: PromoterSettings) -> Pulls | None:
+    if not settings.promoter_pulls:
+        return None
+    token = secret(settings.promoter_git_token)
+    return Pulls(settings.promoter_pulls, settings.promoter_branch, token, settings.promoter_pulls_for)
 
 
 @dataclass

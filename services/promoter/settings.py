@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -23,6 +24,13 @@ class PromoterSettings(ServiceSettings):
     promoter_branch: str = Field(default="main", description="Its branch.")
     promoter_git_token: Path | None = Field(
         default=None, description="File with the bot's token for Git; it may write argocd/environments alone."
+    )
+    promoter_pulls: str = Field(
+        default="",
+        description="API of the repository (.../repos/OWNER/NAME), for steps by pull request; empty: all are pushed.",
+    )
+    promoter_pulls_for: Literal["production", "all"] = Field(
+        default="production", description="Steps that go by pull request: into production, or all that lead on."
     )
     promoter_mlflow: str = Field(default="http://127.0.0.1:5000", description="MLflow server.")
     promoter_mlflow_token: Path | None = Field(
@@ -44,6 +52,11 @@ class PromoterSettings(ServiceSettings):
     )
     promoter_cluster: str = Field(
         default="https://kubernetes.default.svc", description="API server; read by the pod's own account."
+    )
+    promoter_prefix: str = Field(
+        default="hilum",
+        pattern=r"^[a-z][a-z0-9-]{0,40}$",
+        description="Applications and namespaces: PREFIX-staging ...",
     )
     promoter_cluster_token: Path = Field(
         default=Path("/var/run/secrets/kubernetes.io/serviceaccount/token"), description="File with its token."
@@ -75,6 +88,9 @@ class PromoterSettings(ServiceSettings):
     )
     promoter_guard_hours: float = Field(
         default=48.0, ge=0, description="How long production is guarded after the switch."
+    )
+    promoter_guard_gate: bool = Field(
+        default=False, description="Whether the guard asks Prometheus (where one is named); false: it only waits."
     )
     promoter_staging_hours: float = Field(default=4.0, gt=0, description="Staging's deadline.")
     promoter_canary_days: float = Field(default=21.0, gt=0, description="Deadline of each step of canary.")

@@ -17,7 +17,7 @@ from hilum.clients.inference import InferenceClient
 from hilum.security import BodyLimit, SameOrigin, SecurityHeaders
 from hilum.storage import make_engine, open_blobs
 from hilum.telemetry import RequestTelemetry
-from services.web import errors, pages
+from services.web import errors, pages, promotions
 from services.web.api import (
     audit,
     claims,
@@ -57,6 +57,7 @@ def create_app(
     inference: httpx.AsyncClient | None = None,
     feedback: httpx.AsyncClient | None = None,
     canary: httpx.AsyncClient | None = None,
+    promoter: httpx.AsyncClient | None = None,
 ) -> FastAPI:
     """Make the application. The clients reach the services over the network unless they are given."""
 
@@ -82,6 +83,7 @@ def create_app(
             )
             app.state.web = web
             app.state.identity = Identity.of(web)
+            app.state.promoter = promotions.client(settings, promoter)
             worker = asyncio.create_task(work(web))
             dicom = DicomServer(web) if settings.dicom_port else None
             try:
@@ -96,6 +98,8 @@ def create_app(
                     await worker
                 for threads in (web.ingesters, web.decoders, *([web.canary.threads] if web.canary else [])):
                     threads.shutdown(wait=True, cancel_futures=True)
+                if app.state.promoter is not None:
+                    await app.state.promoter.aclose()
                 web.engine.dispose()
 
     app = FastAPI(

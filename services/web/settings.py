@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 from pydantic import Field, model_validator
 
@@ -56,6 +57,10 @@ class WebSettings(IdentitySettings):
     )
     gate_plan: str = Field(
         default="", description="File (TOML) with what this site's gates do otherwise; empty: the default plan."
+    )
+    promoter_url: str = Field(default="", description="Where the promoter answers; empty: no page of promotions.")
+    promoter_token: Path | None = Field(
+        default=None, description="File with the reading room's token at the promoter (rights read, for)."
     )
     exposure_share: float = Field(
         default=0.0, ge=0.0, le=1.0, description="Share of patients whose live answer is canary's (exposure)."

@@ -107,7 +107,7 @@ def test_the_staging_job_runs_restricted_and_may_reach_inference_and_the_store_a
 
 
 def test_the_canary_run_is_named_after_release_and_attempt_and_asks_for_these_two_releases() -> None:
-    made = objects("hilum", CANARY, **ON, gates__canary__live=LIVE, gates__attempt="3")
+    made = objects("hilum", CANARY, **ON, gates__canary__live=LIVE, bundle__run__attempt="3")
     (run,) = [d for d in made if d["kind"] == "AnalysisRun"]
     assert run["metadata"]["name"] == f"gate-{DIGEST[:12]}-3"
     by_name = {m["name"]: m for m in run["spec"]["metrics"]}

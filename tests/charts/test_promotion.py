@@ -9,7 +9,8 @@ from pathlib import Path
 import yaml
 
 from services.promoter.bundle import read, write
-from tests.charts.tools import ROOT, named, template
+from tests.charts.test_hilum import PRODUCTION
+from tests.charts.tools import ROOT, named, objects, template
 from tests.services.promoter.site import files
 
 ENVIRONMENTS = ROOT / "argocd/environments"
@@ -39,3 +40,18 @@ def test_each_attempt_is_a_revision_of_its_own_so_that_it_is_analysed_anew(tmp_p
     assert first["metadata"]["annotations"]["hilum.io/attempt"] == "3"
     assert first != again
     assert "hilum.io/attempt" not in nobody["metadata"]["annotations"]
+
+
+def test_the_reading_room_gets_its_own_token_of_the_promoter_and_no_other_key_of_its_secret() -> None:
+    made = objects(
+        "hilum",
+        PRODUCTION,
+        promoter__enabled="true",
+        promoter__git__url="https://git.example.org/hilum.git",
+        promoter__secretKeys="{git-token,room-token}",
+        networkPolicy__promoter__cidrs="{10.0.0.1/32}",
+    )
+    pod = named(made, "Deployment", "web")["spec"]["template"]["spec"]
+    (volume,) = [each for each in pod["volumes"] if each["name"] == "promoter"]
+    assert volume["secret"]["items"] == [{"key": "room-token", "path": "room-token"}]
+    assert {"name": "HILUM_PROMOTER_URL", "value": "http://promoter:8002"} in pod["containers"][0]["env"]

@@ -76,7 +76,12 @@ def shell(web: Web, session: Session) -> dict[str, Any]:
     """What the frame of every page shows: who reads, which release answers, and whether its binary view has a page."""
     model = newest_model(session)
     binary = model is None or any(item.name == BINARY for item in model.findings)
-    return {"reader": web.reader, "release": model.release if model else None, "binary": BINARY if binary else ""}
+    return {
+        "reader": web.reader,
+        "release": model.release if model else None,
+        "binary": BINARY if binary else "",
+        "promotes": bool(web.settings.promoter_url),
+    }
 
 
 def page(name: str, *, status_code: int = 200, headers: dict[str, str] | None = None, **context: Any) -> HTMLResponse:

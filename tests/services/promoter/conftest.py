@@ -39,6 +39,15 @@ def site(git_server: GitServer, mlflow_server: MlflowServer, tmp_path: Path) -> 
 
 
 @pytest.fixture
+def lone_site(git_server: GitServer, tmp_path: Path) -> Site:
+    """A site whose registry does not answer: what is committed needs none."""
+    name = f"alone-{uuid.uuid4().hex[:8]}"
+    bare = git_server.repository(name, files())
+    keys = trust(tmp_path / "keys.txt", KEY)
+    return Site(bare, f"{git_server.url}/{name}.git", "http://127.0.0.1:9", name, tmp_path, keys)
+
+
+@pytest.fixture
 def registry(mlflow_server: MlflowServer, tmp_path: Path) -> MlflowClient:
     return client(place(mlflow_server.url, tmp_path / "data"))
 

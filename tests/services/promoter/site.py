@@ -17,13 +17,15 @@ from services.promoter import bundle as bundles
 from services.promoter.bundle import ENVIRONMENTS, Bundle, path_of
 from services.promoter.git import Git
 from services.promoter.looked import Looked, Measured
+from services.promoter.machine import Event, placed, step
+from services.promoter.observe import record_key
 from services.promoter.promoter import Parts, Promoter
-from services.promoter.promotion import FILE, Ledger, Promotion, read
+from services.promoter.promotion import FILE, Candidate, Ledger, Promotion, read
 from services.promoter.records import Records, key_of
 from services.promoter.registry import Registry
 from services.promoter.releases import Releases
 from services.promoter.rules import Rules
-from services.promoter.states import State
+from services.promoter.states import Kind, State
 from tests.fixtures.git import push, show, show_all
 
 START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -137,6 +139,26 @@ class Site:
             return record("production", promotion, self.verdicts.get("guard", "pass"))
 
         return {State.CANARY_SHADOW: canary, State.CANARY_EXPOSED: canary, State.GUARDED: guard}
+
+    def bring_to(self, state: State) -> str:
+        """Put a candidate into Git as if it had come as far as `state`; returns its digest. No registry is needed."""
+        base = {name: self.bundle(name) for name in ENVIRONMENTS}
+        candidate = Candidate(self.model, "2", "2.0.0", "c" * 64, "fp32")
+        event = Event(Kind.CANDIDATE, "asks to be promoted", candidate=candidate, base=base)
+        ledger = step(Ledger(), event, self.clock(), self.rules).ledger
+        while ledger.state is not state:
+            assert ledger.current is not None
+            passed = record("canary", ledger.current, "pass")
+            key = record_key(ledger.current)
+            self.records().put(key, passed)
+            event = Event(Kind.PASS, "all checks passed", record=passed, key=key)
+            ledger = step(ledger, event, self.clock(), self.rules).ledger
+        assert ledger.current is not None
+        texts = {FILE: ledger.to_json()}
+        for name, bundle in placed(ledger.current, self.rules).items():
+            texts[path_of(name)] = bundles.write(show(self.bare, path_of(name)), bundle)
+        push(self.bare, texts, f"As far as {state}")
+        return candidate.digest
 
     def ledger(self) -> Ledger:
         """The state in Git."""
