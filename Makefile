@@ -45,8 +45,8 @@ accessible: $(VENV)/.test  ## Ask axe-core (fetched by npm) whether every state 
 test-infra:  ## Test tf/ and ansible/: native tests, lint, apply to a simulated AWS (about 5 minutes; needs terraform)
 	tests/infra/run.sh
 
-test-machines: .cache/ansible/.installed  ## Prove ansible/ on three machines in namespaces (root, Debian 12, about 25 minutes; docs/ansible.md)
-	.cache/ansible/bin/python -m tests.machines --out docs/benchmarks/machines-$(shell nproc)core.csv
+test-machines: .cache/ansible/.installed  ## Prove ansible/ on three machines in namespaces (root, Debian 12; docs/infrastructure.md)
+	.cache/ansible/bin/python -m tests.machines --out build/machines.csv
 
 # INFRA names the folder of tf/environments that is yours; ARGS goes to ansible-playbook (ARGS="-e k3s_version=... --check").
 INFRA ?= tf/environments/aws-example

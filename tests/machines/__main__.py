@@ -23,7 +23,7 @@ def main() -> None:
     """Run all steps, or those named; write the times."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("steps", nargs="*", help="names of steps, in their order; default: all")
-    parser.add_argument("--out", type=Path, help="CSV of the times, such as docs/benchmarks/machines-NAME.csv")
+    parser.add_argument("--out", type=Path, help="CSV of the times, such as build/machines.csv")
     asked = parser.parse_args()
     if os.geteuid() or not sys.platform.startswith("linux"):
         raise SystemExit("make test-machines needs root on Linux: it starts machines by systemd-nspawn")
@@ -46,6 +46,7 @@ def main() -> None:
     finally:
         site.close()
     if asked.out:
+        asked.out.parent.mkdir(exist_ok=True)
         commit = subprocess.run(
             ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
         ).stdout.strip()

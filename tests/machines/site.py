@@ -82,6 +82,12 @@ class Site:
             self.lives[machine.name] = machines.boot(machine)
         for machine in ALL:
             machines.answers(machine, self.key)
+        end = time.monotonic() + 120
+        while self.on(SERVER, "ls /usr/local/bin/k3s", check=False) and time.monotonic() < end:
+            states = self.kubectl("get nodes --no-headers", check=False).split("\n")
+            if len(states) == len(ALL) and all(" Ready" in state for state in states):
+                break
+            time.sleep(1)
 
     def close(self) -> None:
         """Switch all off and take the network away."""

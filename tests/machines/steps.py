@@ -11,9 +11,9 @@ from tests.machines.machines import STATE, sh
 from tests.machines.site import AGENT, ALL, GPU_AGENT, ROOT, SERVER, VERSION_A, VERSION_B, Site
 
 DEPLOYMENT = (
-    """k3s kubectl create deployment waiting --image=docker.io/rancher/mirrored-pause:3.6 --replicas=4 -n default"""
+    "k3s kubectl create deployment waiting --image=docker.io/rancher/mirrored-pause:3.6 --replicas=4 -n default "
+    "--dry-run=client -o yaml | k3s kubectl apply -f -"
 )
-
 WRONG_DATE = '#!/bin/sh\\nexec /bin/date -d "1 hour ago" "$@"\\n'
 READ_ETCD = (
     'import base64, json, urllib.request as u; key = base64.b64encode(b"/registry/secrets/default/probe").decode(); '
