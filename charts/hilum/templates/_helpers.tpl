@@ -71,7 +71,8 @@ is not before it gets no requests.
 startupProbe:
   httpGet: {path: /healthz, port: http}
   periodSeconds: 2
-  failureThreshold: 60
+  # Five minutes: on two busy cores a start has taken more than two.
+  failureThreshold: 150
 livenessProbe:
   httpGet: {path: /healthz, port: http}
   periodSeconds: 10
