@@ -90,7 +90,7 @@ class PromoterSettings(ServiceSettings):
         default=48.0, ge=0, description="How long production is guarded after the switch."
     )
     promoter_guard_gate: bool = Field(
-        default=False, description="Whether the guard asks Prometheus (where one is named); false: it only waits."
+        default=True, description="Whether the guard asks Prometheus (where one is named); false: it only waits."
     )
     promoter_staging_hours: float = Field(default=4.0, gt=0, description="Staging's deadline.")
     promoter_canary_days: float = Field(default=21.0, gt=0, description="Deadline of each step of canary.")

@@ -75,7 +75,7 @@ def values(environment: str, key: str) -> dict[str, Any]:
             "window": "3m",
             # Sixty golden films without an error pass, ten errors among them fail.
             "latency": {"bound": 4.0, "margin": 6.0, "leastProbes": 30},
-            "afterLooks": 3,
+            "afterLooks": 8,
             "probeSeconds": 0.4,
             "staging": {"set": f"s3://{BUCKET}/labelled-set", "deadlineSeconds": 600,
                         "resources": {"requests": {"cpu": "10m", "memory": "200Mi"}, "limits": {"memory": "1Gi"}}},
