@@ -38,6 +38,7 @@ def test_without_gates_nothing_of_them_is_there_and_with_them_no_update_goes_wit
     }
     assert named_there == templates == {"gate-production-before", "gate-production-after"}
     assert strategy["scaleDownDelaySeconds"] == 3600
+    assert strategy["abortScaleDownDelaySeconds"] == 0
     assert named(production, "Rollout", "inference")["spec"]["rollbackWindow"] == {"revisions": 2}
     staging = objects("hilum", PRODUCTION, **ON, environment="staging")
     blue_green = named(staging, "Rollout", "inference")["spec"]["strategy"]["blueGreen"]
