@@ -50,7 +50,10 @@ def keep(page: Page, target: Path) -> None:
 def take(page: Page, name: str, *, folder: Path, large: bool) -> None:
     """The state as it stands, at each size."""
     page.bring_to_front()
-    page.wait_for_function("[...document.images].every((image) => image.complete || !image.getClientRects().length)")
+    for _ in range(50):
+        if page.evaluate("() => [...document.images].every((each) => each.complete || !each.getClientRects().length)"):
+            break
+        page.wait_for_timeout(100)
     page.wait_for_timeout(400)
     for suffix, (width, height) in list(SIZES.items())[: 2 if large else 1]:
         if large:

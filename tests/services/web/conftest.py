@@ -35,3 +35,10 @@ def room(tmp_path: Path, tiny_release: Path) -> Iterator[Room]:
     """A reading room on SQLite."""
     with open_room(tmp_path, tiny_release) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def still_room(tmp_path_factory: pytest.TempPathFactory, tiny_release: Path) -> Iterator[Room]:
+    """One reading room for all of a module's tests that leave nothing behind, on SQLite."""
+    with open_room(tmp_path_factory.mktemp("still"), tiny_release) as opened:
+        yield opened

@@ -99,15 +99,15 @@ def test_a_late_film_raises_a_new_answer_and_opens_a_read_study_again(listener: 
     ],
 )
 def test_a_film_that_is_refused_is_refused_with_a_reason(
-    listener: Listening, changes: dict[str, object], status: int, words: str
+    still_listener: Listening, changes: dict[str, object], status: int, words: str
 ) -> None:
-    (answer,) = listener.store(dicom(**changes))
+    (answer,) = still_listener.store(dicom(**changes))
     assert answer.Status == status
     assert answer.ErrorComment
     assert len(answer.ErrorComment) <= 64
     assert words in answer.ErrorComment
-    assert listener.room.blobs() == []
-    assert not any(listener.room.rows().values())
+    assert still_listener.room.blobs() == []
+    assert not any(still_listener.room.rows().values())
 
 
 def test_a_ct_slice_finds_no_presentation_context(listener: Listening) -> None:

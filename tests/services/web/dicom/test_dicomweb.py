@@ -180,8 +180,8 @@ def test_films_from_before_there_were_instances_get_their_rows(tmp_path: Path, t
 @pytest.mark.parametrize(
     "query", [{"PatientName": "Zzyzx*"}, {"limit": "-1"}, {"StudyDate": "yesterday"}, {"StudyDate": "-"}, {"x": "y"}]
 )
-def test_a_query_that_cannot_be_answered_is_refused_in_words(room: Room, query: dict[str, str]) -> None:
-    answer = room.client.get("/dicom-web/studies", params=query)
+def test_a_query_that_cannot_be_answered_is_refused_in_words(still_room: Room, query: dict[str, str]) -> None:
+    answer = still_room.client.get("/dicom-web/studies", params=query)
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/problem+json"
 
@@ -201,13 +201,13 @@ def test_a_query_that_cannot_be_answered_is_refused_in_words(room: Room, query: 
     ],
 )
 def test_a_body_that_is_no_stow_is_refused_calmly_and_leaves_nothing(
-    room: Room, content_type: str, body: bytes, status: int
+    still_room: Room, content_type: str, body: bytes, status: int
 ) -> None:
-    answer = room.client.post(ROOT, content=body, headers={"Content-Type": content_type})
+    answer = still_room.client.post(ROOT, content=body, headers={"Content-Type": content_type})
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
-    assert not any(room.rows().values())
-    assert room.blobs("") == []
+    assert not any(still_room.rows().values())
+    assert still_room.blobs("") == []
 
 
 def test_a_store_that_is_away_answers_503_and_the_same_is_taken_later(
@@ -227,8 +227,8 @@ def test_a_store_that_is_away_answers_503_and_the_same_is_taken_later(
 @pytest.mark.parametrize(
     "path", ["1.2.3", "1.2.3/metadata", "1.2.3/series/1.2/instances/1.2/rendered", "..%2f..%2fetc"]
 )
-def test_what_is_not_here_is_a_404(room: Room, path: str) -> None:
-    assert room.client.get(f"{ROOT}/{path}").status_code == 404
+def test_what_is_not_here_is_a_404(still_room: Room, path: str) -> None:
+    assert still_room.client.get(f"{ROOT}/{path}").status_code == 404
 
 
 def test_an_instance_of_one_study_is_not_given_under_another(room: Room) -> None:
