@@ -38,14 +38,14 @@ def view(report: DriftOut) -> SiteView:
     """A report with its plots: none where there is nothing to draw."""
     evidence = None
     if report.curve:
-        labels = [f"{point.at:%d %b %H:%M}" for point in report.curve]
+        labels = [f"{point.at:%d %b}" for point in report.curve]
         heights = [_height(point.value) for point in report.curve]
-        evidence = plot("Evidence of a change, logarithmic: 100 is the alarm", "", labels, heights, as_line=True)
+        evidence = plot("Evidence of a change: 100 is the alarm", "logarithmic", labels, heights, as_line=True)
     rows = [row for row in report.against_release if row.psi is not None]
     psi = None
     if rows:
-        title = f"Distance from the release's {report.population} films: PSI x 100, 25 is a clear shift"
-        psi = plot(title, "", [row.part for row in rows], [100 * (row.psi or 0.0) for row in rows])
+        title = f"Distance from the release's {report.population} films: 25 is a clear shift"
+        psi = plot(title, "PSI x 100", [row.part for row in rows], [100 * (row.psi or 0.0) for row in rows])
     return SiteView(report, evidence, psi)
 
 
