@@ -206,7 +206,7 @@ def _shed(_: Site) -> None:
 
 
 def _no_release(_: Site) -> None:
-    kubectl("-n", APP, "set", "env", "deployment/inference", "HILUM_RELEASE=/nowhere")
+    kubectl("-n", APP, "set", "env", "deployment/inference", "-c", "inference", "HILUM_RELEASE=/nowhere")
     # A Deployment keeps the pod that serves until the new one is ready, which it never is.
     kubectl("-n", APP, "scale", "deployment/inference", "--replicas=0")
     kubectl("-n", APP, "scale", "deployment/inference", "--replicas=1")
