@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.charts.monitoring import inference, objectives, platform, promotion, reading_room
+from tests.charts.monitoring import drift, inference, objectives, platform, promotion, reading_room
 from tests.charts.monitoring.promtool import RULES, promtool, run
 from tests.charts.tools import ROOT
 
-CASES = [*reading_room.CASES, *inference.CASES, *platform.CASES, *objectives.CASES, *promotion.CASES]
+CASES = [*reading_room.CASES, *inference.CASES, *platform.CASES, *objectives.CASES, *promotion.CASES, *drift.CASES]
 SECTIONS = ["What it means", "How to see it", "What to do", "Whom to wake"]
 ALWAYS = {"Watchdog"}
 
