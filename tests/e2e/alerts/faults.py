@@ -95,7 +95,7 @@ def _no_chests(site: Site) -> None:
 
 def _damaged(site: Site) -> None:
     client = site.client()
-    for number in range(24):
+    for number in range(130):
         client.post("/v1/studies", files={"file": _film(number)[:2000] + uuid.uuid4().bytes})
 
 
@@ -219,7 +219,7 @@ def _nothing(_: Site) -> None:
 FAULTS = [
     Fault("a reader skips a study", 1, ("StudiesEscalated",), _skip, _read_all),
     Fault("14 pictures of noise are sent", 1, ("NotScoredShareHigh", "OutOfDomainShareHigh"), _no_chests, _nothing),
-    Fault("24 films cut off after 2,000 bytes are sent", 1, ("FilmsRefused",), _damaged, _nothing),
+    Fault("130 films cut off after 2,000 bytes are sent", 1, ("FilmsRefused",), _damaged, _nothing),
     Fault("the archive for results does not answer", 1, ("ResultsWait",), _nothing, _nothing),
     Fault("canary does not answer", 1, ("CanaryAway",), _nothing, _nothing),
     Fault("a Job fails", 1, ("JobFailed",), _job, lambda _: kubectl("-n", APP, "delete", "job", "fails")),
