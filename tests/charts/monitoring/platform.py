@@ -5,6 +5,8 @@ from __future__ import annotations
 from tests.charts.monitoring.promtool import Case
 
 ONE, TWO = 'up{job="web",pod="web-1"}', 'up{job="web",pod="web-2"}'
+AVAILABLE = 'kube_deployment_status_replicas_available{namespace="n",deployment="web"}'
+WANTED = 'kube_deployment_spec_replicas{namespace="n",deployment="web"}'
 RESTARTS = 'kube_pod_container_status_restarts_total{namespace="n",pod="p",container="c"}'
 KILLED = 'kube_pod_container_status_last_terminated_reason{namespace="n",pod="p",container="c",reason="OOMKilled"}'
 MEMORY = 'container_memory_working_set_bytes{namespace="n",pod="p",container="c"}'
@@ -20,6 +22,10 @@ FAILED = 'alertmanager_notifications_failed_total{integration="webhook"}'
 DAY = 86_400
 
 CASES = [
+    Case("ServiceNotReady", "its pods run and none is ready", {AVAILABLE: "2x5 0x20", WANTED: "2x25"}, fires=("8m",),
+         quiet=("6m",)),
+    Case("ServiceNotReady", "one of two is", {AVAILABLE: "2x5 1x20", WANTED: "2x25"}, quiet=("10m",)),
+    Case("ServiceNotReady", "it is scaled to nought", {AVAILABLE: "2x5 0x20", WANTED: "2x5 0x20"}, quiet=("10m",)),
     Case("ServiceDown", "no pod answers", {ONE: "1x5 0x20", TWO: "1x5 0x20"}, fires=("8m",), quiet=("6m",)),
     Case("ServiceDown", "one of two does", {ONE: "1x5 0x20", TWO: "1x25"}, quiet=("10m",)),
     Case("ServiceGone", "its pods are no more", {ONE: "1x20 _x40"}, fires=("30m",), quiet=("19m",)),

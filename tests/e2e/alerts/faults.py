@@ -234,7 +234,7 @@ FAULTS = [
     Fault("76 sessions hold PostgreSQL", 1, ("PostgresqlConnections",), _connections, _free),
     Fault("somebody writes into the ledger's bucket", 1, ("LedgerContradicted",), _forged, _forged_gone),
     Fault("PostgreSQL is scaled to nought", 2,
-          ("PostgresqlDown", "WorklistUnknown", "ReadingRoomErrors", "FilmsNotKept"),
+          ("PostgresqlDown", "WorklistUnknown", "ServiceNotReady"),
           _scale("statefulset/postgresql", 0, STORES), _scale("statefulset/postgresql", 1, STORES)),
     Fault("the object store is scaled to nought", 3, ("ObjectStoreDown",), _scale("statefulset/minio", 0, STORES),
           _scale("statefulset/minio", 1, STORES)),

@@ -28,6 +28,8 @@ NOT_FIRED = {
     "DriftFound": "a drift job over this site's films",
     "DriftReportMissed": "two days without a drift report",
     "ExportStale": "an hour in which the bucket can't be written",
+    "FilmsNotKept": "C-STORE while a store is away; by HTTP the door answers, because web is not ready then",
+    "ReadingRoomErrors": "a fault of web itself; with a store away web is not ready, and the door answers",
     "GateFailed": "a promoter and a candidate; `make e2e-promotion`",
     "GateInError": "a promoter and a candidate; `make e2e-promotion`",
     "GpuError": "a GPU and its DCGM exporter",
