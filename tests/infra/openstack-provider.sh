@@ -18,6 +18,11 @@ trap 'rm -rf "$source"' EXIT
 cp -r --no-preserve=mode "$(sed -n 's/.*"Dir": "\(.*\)".*/\1/p' <<<"$found")/." "$source"
 target=$2/$host/terraform-provider-openstack/openstack/${version#v}/linux_$(go env GOARCH)
 mkdir -p "$target"
-ln -sfn "$(realpath "$1/$host/hashicorp")" "$2/$host/hashicorp"
+# Terraform follows a link at the platform's folder alone.
+for platform in "$1/$host"/hashicorp/*/*/*; do
+  link=$2/${platform#"$1"/}
+  mkdir -p "$(dirname "$link")"
+  ln -sfn "$(realpath "$platform")" "$link"
+done
 (cd "$source" && CGO_ENABLED=0 go build -buildvcs=false -ldflags "-s -w" -o "$target/terraform-provider-openstack_$version" .)
 echo "TF_PLUGIN_MIRROR=$2"
