@@ -133,3 +133,9 @@ def test_a_commit_that_fails_does_not_hold_up_its_correction() -> None:
         yaml.safe_load((ROOT / "argocd/root.yaml").read_text("utf-8")),
     ):
         assert found["spec"]["syncPolicy"]["retry"]["refresh"] is True
+
+
+def test_canarys_pods_come_and_go_by_commits_alone() -> None:
+    """Argo CD applies nothing that it is told to ignore: with a Rollout's replicas ignored canary never ran a pod."""
+    ignored = named(root(), "ApplicationSet", "environments")["spec"]["template"]["spec"]["ignoreDifferences"]
+    assert not [each for each in ignored if each["kind"] == "Rollout"]
