@@ -182,7 +182,7 @@ chaos: $(VENV)/.test  ## Kill web, feedback, PostgreSQL and the object store 500
 	$(BIN)/python -m bench.chaos
 
 lock: $(VENV)/.dev  ## Compile requirements/*.in to pinned requirements/*.txt
-	cd requirements && for set in serve serve-inference serve-web serve-feedback serve-promoter serve-gpu serve-openvino build train test dev ansible infra rivals-bentoml rivals-ray rivals-kserve; do \
+	cd requirements && for set in serve serve-inference serve-web serve-feedback serve-promoter mlflow serve-gpu serve-openvino build train test dev ansible infra rivals-bentoml rivals-ray rivals-kserve; do \
 	  ../$(BIN)/pip-compile --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links \
 	    --no-emit-trusted-host $$set.in --output-file $$set.txt || exit 1; done
 
