@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -50,6 +51,10 @@ def person(browser: Browser, room: Room) -> Iterator[Callable[[str], Page]]:
 
     yield sign
     for context in contexts:
+        # Closed in the middle of a navigation that the page began itself, Chromium was once seen never to answer.
+        for page in context.pages:
+            with contextlib.suppress(Error):
+                page.goto("about:blank", timeout=10_000)
         context.close()
 
 
