@@ -131,7 +131,7 @@ backbones: $(VENV)/.test  ## Train DenseNet-121, ViT-B/16 and ConvNeXt-Tiny from
 fuzz: $(VENV)/.test  ## Send 10,000 mutated requests, bombs and floods to a real inference process
 	$(BIN)/python -m bench.fuzz
 
-soak: $(VENV)/.test  ## Send 20,000 mixed films through inference; its memory may grow by under 2 % (hours on a busy machine)
+soak: $(VENV)/.test  ## Send 20,000 mixed films through inference; its memory at rest may grow by under 2 % (20 to 30 minutes)
 	$(BIN)/python -m bench.soak
 
 overload: $(VENV)/.test  ## Offer inference twice its capacity: goodput and latency against its deadline

@@ -7,8 +7,11 @@ kernel took but the loop did not yet see.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import signal
 import socket
+import struct
+import sys
 import time
 from collections.abc import Callable
 from typing import cast
@@ -19,8 +22,23 @@ import uvicorn
 # How long a connection taken at the last moment may need to send its request.
 LINGER_SECONDS = 1.0
 _LOOK_SECONDS = 0.05
+# asm-generic/socket.h and linux/filter.h: a socket filter of one instruction, "return 0 bytes": drop the packet.
+_SO_ATTACH_FILTER = 26
+_DROP = struct.pack("HBBI", 0x06, 0, 0, 0)
 
 log = structlog.get_logger("hilum.inference")
+
+
+def _take_no_more(listening: socket.socket) -> None:
+    """Let nothing new into the kernel's queue, and leave what is in it (Linux).
+
+    What comes between the last accept and the close would be reset: its sender had seen a connection. A dropped packet
+    is sent again after a second, and then reaches another process or is refused.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    instruction = ctypes.create_string_buffer(_DROP, len(_DROP))
+    listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", 1, ctypes.addressof(instruction)))
 
 
 class DrainingServer(uvicorn.Server):
@@ -51,6 +69,8 @@ class DrainingServer(uvicorn.Server):
     async def _stop_listening(self, sockets: list[socket.socket]) -> None:
         # A second descriptor keeps the kernel's queue alive while the loop lets go of the first.
         spares = [sock.dup() for sock in sockets]
+        for spare in spares:
+            _take_no_more(spare)
         for server in self.servers:
             server.close()
         await asyncio.sleep(0)

@@ -23,6 +23,8 @@ from prometheus_client.multiprocess import mark_process_dead
 
 # In a child: the folder in which prometheus-client keeps the counts of all of them. It reads this when imported.
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+# Set by this parent alone: the folder's variable may be somebody's own.
+MEMBER = "_HILUM_MEMBER"
 MODULE = "services.inference"
 # Three deaths within a minute are no accident: the whole service ends, and whoever started it sees that it did.
 DEATHS = 3
@@ -35,7 +37,7 @@ log = structlog.get_logger("hilum.inference")
 
 def is_child() -> bool:
     """Whether this process is one of several."""
-    return FOLDER in os.environ
+    return MEMBER in os.environ
 
 
 def listener(host: str, port: int, *, shared: bool) -> socket.socket:
@@ -94,7 +96,7 @@ class Team:
         return status
 
     def _start(self, folder: str) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, FOLDER: folder, "HILUM_PORT": str(self.port)}
+        environment = {**os.environ, FOLDER: folder, MEMBER: "1", "HILUM_PORT": str(self.port)}
         return subprocess.Popen([sys.executable, "-m", MODULE], env=environment)  # noqa: S603 - this very program
 
     def _bury(self, member: subprocess.Popen[bytes], folder: str) -> int:
