@@ -64,8 +64,9 @@ def test_a_release_goes_to_postgresql_and_s3_and_comes_back_the_same(
     storage = s3_server.client()
     (key,) = [
         each["Key"]
-        for each in storage.list_objects_v2(Bucket=mlflow_bucket)["Contents"]
-        if each["Key"].endswith("release/MODEL_CARD.md")
+        for page in storage.get_paginator("list_objects_v2").paginate(Bucket=mlflow_bucket)
+        for each in page["Contents"]
+        if each["Key"].endswith(f"{done.version.run_id}/artifacts/release/MODEL_CARD.md")
     ]
     storage.put_object(Bucket=mlflow_bucket, Key=key, Body=b"# better than it is")
     server.delete_registered_model_alias("tiny", "candidate")

@@ -7,6 +7,7 @@ import hashlib
 import socket
 import struct
 import threading
+import time
 from io import BytesIO
 from pathlib import Path
 
@@ -129,8 +130,13 @@ def test_an_object_under_another_name_than_the_request_says_is_refused(listener:
     request.Priority = 2
     syntax = context.transfer_syntax[0]
     request.DataSet = BytesIO(encode(film, syntax.is_implicit_VR, syntax.is_little_endian) or b"")
+    # As pynetdicom's own senders do: its reactor pauses first, else it takes the answer now and then.
+    assoc._reactor_checkpoint.clear()
+    while not assoc._is_paused:
+        time.sleep(0.01)
     assoc.dimse.send_msg(request, context.context_id)
     _, answer = assoc.dimse.get_msg(block=True)
+    assoc._reactor_checkpoint.set()
     assoc.release()
     assert answer is not None
     assert answer.Status == 0xA900
