@@ -57,7 +57,7 @@ def test_films_and_reads_are_refused_by_a_full_disk_and_what_was_acknowledged_st
                 assert len(kept) < 60, "the disk never filled up"
             assert refused(answer)
             assert len(kept) > 5
-            # Room for the scores of what was kept (a log of SQLite grows to 4 MB); then nothing is left for a read either.
+            # Room for the scores of what was kept (SQLite's log alone takes 4 MB); then none for a read either.
             disk.grow(24)
             uids = list(kept)
             settled(room, uids)
