@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from hilum.gates import draw
 from hilum.gates.record import GateRecord
+from hilum.gates.timeline import timeline
 
 EDGES = [k / 20 for k in range(21)]
 KEY = "Solid blue: the release it is held against. Dashed orange: the candidate."
@@ -44,6 +45,8 @@ def plots(record: GateRecord) -> Plots:
         found.append(
             ("Latency", f"Share of requests answered within a time. {KEY}", [("all requests", _latency(latency))])
         )
+    if (drawing := timeline(record)) is not None:
+        found.append(("Timeline", "Each step from its beginning to the next one's.", [("up to the verdict", drawing)]))
     return found
 
 

@@ -30,6 +30,7 @@ from hilum.gates.record import Check, GateRecord, combine
 from hilum.gates.replay import Side, empty_side, labels_of, replay, shared_findings, throughput
 from hilum.gates.speed import speed_checks
 from hilum.gates.staging_figures import figures_of
+from hilum.gates.timeline import TIMELINE, entry
 from hilum.storage.blobs import BlobsUnavailable
 from hilum.storage.open import open_blobs
 
@@ -85,12 +86,21 @@ async def _ask(
     digests: dict[str, str],
 ) -> None:
     clients = InferenceClient(https[0]), InferenceClient(https[1])
+    steps = figures.setdefault(TIMELINE, [])
+    assert isinstance(steps, list)  # noqa: S101 - made above
+
+    def step(name: str) -> None:
+        steps.append(entry(datetime.now(UTC), name))
+
+    step("both ready")
     for client in clients:
         await _until_ready(client)
+    step("contract and label order")
     infos = await clients[0].model(), await clients[1].model()
     digests["active"] = infos[0].release.digest
     digests["candidate"] = asked.release or infos[1].release.digest
     checks += await contract_checks(clients[1], https[1], infos[0], asked.release)
+    step("bad input")
     checks += await bad_input_checks(clients[1], https[1])
     if combine(checks) == "fail":
         # Nothing else that it says could be trusted, and staging is free for the next one sooner.
@@ -105,8 +115,11 @@ async def _ask(
             if held is not None:
                 side.memory.append(held)
 
+    step("replay of the labelled films")
     await replay(clients, sides, films, plan.staging.requests, sample)
+    step("throughput")
     await throughput(clients, sides, films)
+    step("statistics")
     started = await metric_of(https[1], "hilum_start_seconds")
     checks += speed_checks(*sides, plan, started or None)
     checks += _scored(*sides)

@@ -25,7 +25,7 @@ from services.promoter.message import message
 from services.promoter.observe import Seen, foreign, observe, record_key
 from services.promoter.promotion import FILE, BadState, Ledger, Promotion
 from services.promoter.pulls import Pulls, PullsUnavailable
-from services.promoter.records import Records, RecordsUnavailable
+from services.promoter.records import Records, RecordsUnavailable, with_timeline
 from services.promoter.registry import REJECTED, Registry, RegistryUnavailable, Version
 from services.promoter.releases import Releases, ReleaseUnavailable
 from services.promoter.rules import Rules
@@ -151,7 +151,7 @@ class Promoter:
             event = observe(current, Seen(view.looked, record, view.record_key, judged), now, self.parts.rules)
             if event is not None and event.record is not None and not event.key:
                 # What the cluster said is evidence too, and is kept before the commit that rests on it.
-                self.parts.records.put(key, event.record)
+                self.parts.records.put(key, with_timeline(event.record, current))
                 event = replace(event, key=key)
         except RecordsUnavailable as error:
             return replace(view, away={**view.away, "records": str(error)}), None
@@ -170,6 +170,7 @@ class Promoter:
             return record, judge is not None
         found = judge(current, now)
         if found is not None:
+            found = with_timeline(found, current)
             self.parts.records.put(key, found)
         return found or record, True
 

@@ -7,9 +7,13 @@ nothing.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hilum.gates import BadRecord, GateRecord
 from hilum.gates.page import page
+from hilum.gates.timeline import TIMELINE, entry
 from hilum.storage import BlobMissing, Blobs, BlobsUnavailable
+from services.promoter.promotion import Promotion
 
 
 class RecordsUnavailable(Exception):
@@ -19,6 +23,12 @@ class RecordsUnavailable(Exception):
 def key_of(environment: str, digest: str, attempt: int, part: str = "") -> str:
     """The place of a record."""
     return f"gates/{digest}/{environment}-{attempt}{part}.json"
+
+
+def with_timeline(record: GateRecord, promotion: Promotion) -> GateRecord:
+    """`record` with the way of `promotion` so far among its figures, from which its page draws."""
+    steps = [entry(note.at, note.state.value) for note in promotion.timeline]
+    return replace(record, figures={**record.figures, TIMELINE: steps})
 
 
 class Records:

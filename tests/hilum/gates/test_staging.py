@@ -85,6 +85,7 @@ def test_a_good_release_passes_a_shuffled_one_fails_and_both_leave_a_record(plac
     assert {"golden film", "label order", "bad input: text", "errors", "latency", "sensitivity", "mean AUROC"} <= names
     html = store.get(key_of(good.digest, "staging", 1, "html")).decode()
     assert "<svg" in html
+    assert "replay of the labelled films" in html
     assert "http://" not in html.replace(active, "").replace(candidate, "")
     wrong = kept(store, "f" * 64, "staging", 2)
     assert [c.name for c in wrong.checks if c.verdict == "fail"] == ["release"]

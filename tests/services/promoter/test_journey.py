@@ -96,6 +96,8 @@ def test_a_failed_gate_reverts_every_environment_and_brands_the_version(
     last = site.ledger().ended[0].timeline[-1]
     kept = site.records().get(last.record)
     assert kept is not None and kept.verdict == "fail" and kept.release == digest
+    if environment in {"production", "guard"}:
+        assert kept.figures["timeline"][0]["step"] == "staging"
     # It does not come back, however often it asks.
     registry.set_registered_model_alias(site.model, "candidate", number)
     assert "does not come back" in promoter.turn().queued
