@@ -2,7 +2,8 @@
 
 Needs the cluster of KUBECONFIG with ArgoCD, Argo Rollouts, a Git server that takes pushes (E2E_GIT) and the image of
 inference (E2E_INFERENCE, else build/images.json). Everything lies in namespaces of its own, `promo-*`, and is removed
-at the end unless `--keep` is given; `--good` leaves the bad releases out.
+at the end unless `--keep` is given; `--good` leaves the bad releases out. What the command line said is kept in
+build/e2e-promotion.txt.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ def main() -> int:
                 for log in Path(name).glob("*.log"):
                     sys.stdout.write(f"--- {log.name}\n{log.read_text(errors='replace')[-4000:]}\n")
             site.close()
+            (ROOT / "build").mkdir(exist_ok=True)
+            (ROOT / "build/e2e-promotion.txt").write_text("\n".join(site.told), encoding="utf-8")
             if "--keep" not in sys.argv:
                 ground.take_down()
     rows.append(f'all_of_it,{time.monotonic() - began:.0f},"{"FAILED" if code else "passed"}"')

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -23,15 +25,16 @@ from hilum.release.signing import public_text
 from hilum.release.store import push_release
 from hilum.storage import open_blobs
 from services.promoter.tokens import sha256
-from tests.e2e.cluster.kube import ROOT, application, get, kubectl, sh, wait_until
+from tests.e2e.cluster.kube import ROOT, application, kubectl, sh, wait_until
 from tests.e2e.promotion import candidates, ground, values
 from tests.fixtures.mlflow import MlflowServer
+from tests.fixtures.ports import free_ports
 from tests.fixtures.processes import ServiceProcess
 from training.registry import register
 from training.tracking.place import client, place
 
 MODEL = "hilum-default"
-TOKEN = "hilum_e2e"
+TOKEN, ROOM_TOKEN = "hilum_e2e", "hilum_e2e_room"
 FILMS = sorted((ROOT / "samples").glob("nih_0*.jpg"))
 
 
@@ -49,6 +52,7 @@ class Site:
     promoter: ServiceProcess | None = None
     baseline: str = ""
     made: dict[str, Release] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
 
     def store_keys(self) -> ground.Ground:
         """The store's address, its keys in the environment as everywhere."""
@@ -99,13 +103,24 @@ class Site:
         """Whether all three environments are as Git has them."""
         return all(application(space) == ("Synced", "Healthy") for space in ground.SPACES)
 
-    def start_services(self) -> None:
-        """MLflow, then the reading room in front of production's and canary's inference, then the promoter."""
-        base = self.store_keys()
+    def start_registry(self) -> None:
+        """MLflow."""
         rows = f"sqlite:///{self.folder / 'mlflow.db'}"
         self.mlflow = MlflowServer(rows, (self.folder / "artifacts").as_uri(), self.folder)
         self.mlflow.start()
+
+    def start_services(self) -> None:
+        """The reading room in front of production's and canary's inference, and the promoter."""
+        base = self.store_keys()
+        assert self.mlflow is not None
         (self.folder / "plan.toml").write_text(values.PLAN, encoding="utf-8")
+        server, token, ca = ground.account(self.folder)
+        (self.folder / "keys.txt").write_text(public_text(self.key) + "\n", encoding="utf-8")
+        tokens = f"anna read,act {sha256(TOKEN)}\nroom read,for {sha256(ROOM_TOKEN)}\n"
+        (self.folder / "tokens.txt").write_text(tokens, encoding="utf-8")
+        (self.folder / "room-token").write_text(ROOM_TOKEN, encoding="utf-8")
+        # Each of the two asks the other: the room shows where a promotion stands.
+        (port,) = free_ports(1)
         self.room = ServiceProcess(
             "services.web", self.folder / "room.log",
             data=str(self.folder / "room"),
@@ -114,13 +129,11 @@ class Site:
             canary_timeout_seconds="60",
             blind_share="1",
             gate_plan=str(self.folder / "plan.toml"),
+            promoter_url=f"http://127.0.0.1:{port}",
+            promoter_token=str(self.folder / "room-token"),
         )  # fmt: skip
-        self.room.start()
-        server, token, ca = ground.account(self.folder)
-        (self.folder / "keys.txt").write_text(public_text(self.key) + "\n", encoding="utf-8")
-        (self.folder / "tokens.txt").write_text(f"anna read,act {sha256(TOKEN)}\n", encoding="utf-8")
         self.promoter = ServiceProcess(
-            "services.promoter", self.folder / "promoter.log",
+            "services.promoter", self.folder / "promoter.log", at=port,
             data=str(self.folder / "promoter"),
             promoter_git=self.remote,
             promoter_mlflow=self.mlflow.url,
@@ -144,7 +157,8 @@ class Site:
             promoter_guard_hours="0.005",
             promoter_guard_gate="false",
         )  # fmt: skip
-        self.promoter.start()
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(started, (self.room, self.promoter)))
 
     def ask(self, release: Release) -> str:
         """Register the release, give it the alias `candidate`, tell the promoter; returns the registry's number."""
@@ -180,9 +194,17 @@ class Site:
         return found if answer.is_success else {"state": "starting", "ended": [], "current": None}
 
     def hilum(self, *arguments: str) -> str:
-        """The command line, as a person has it."""
+        """The command line, as a person has it; what was asked and told is kept in `told`."""
         assert self.promoter is not None
-        return sh(".venv/bin/hilum", *arguments, HILUM_PROMOTER_URL=self.promoter.url, HILUM_PROMOTER_TOKEN=TOKEN)
+        said = sh(".venv/bin/hilum", *arguments, HILUM_PROMOTER_URL=self.promoter.url, HILUM_PROMOTER_TOKEN=TOKEN)
+        self.told.append(f"$ {shlex.join(('hilum', *arguments))}\n{said}")
+        return said
+
+    def page(self) -> str:
+        """What the reading room shows of the promotion."""
+        assert self.room is not None
+        shown = httpx.get(f"{self.room.url}/promotion", trust_env=False, timeout=30, follow_redirects=True)
+        return shown.raise_for_status().text
 
     def until(self, what: str, states: set[str], seconds: float) -> float:
         """Wait for the promoter's state; a failure shows what it says."""
@@ -253,6 +275,13 @@ class Site:
             self.mlflow.stop()
 
 
-def rollout(environment: str) -> dict[str, Any]:
-    """The Rollout of an environment."""
-    return get(f"{ground.PREFIX}-{environment}", "rollout", "inference")
+def started(process: ServiceProcess) -> None:
+    """Start it; on a busy machine a start may take longer than a test is patient."""
+    for again in (True, True, False):
+        try:
+            process.start()
+            return
+        except RuntimeError:
+            process.kill()
+            if not again:
+                raise

@@ -13,22 +13,9 @@ import httpx
 from hilum.release.signing import new_key
 from tests.e2e.cluster.kube import kubectl, wait_until
 from tests.e2e.promotion import candidates, ground
-from tests.e2e.promotion.site import Site
-from tests.fixtures.processes import ServiceProcess
+from tests.e2e.promotion.site import Site, started
 
 ENVIRONMENTS = ("staging", "canary", "production")
-
-
-def started(process: ServiceProcess) -> None:
-    """Start it; on a busy machine a start may take longer than a test is patient."""
-    for again in (True, True, False):
-        try:
-            process.start()
-            return
-        except RuntimeError:
-            process.kill()
-            if not again:
-                raise
 
 
 @dataclass
@@ -70,7 +57,11 @@ class Load:
 
 def the_environments_stand(site: Site) -> str:
     site.base = ground.bring_up()
-    packed = site.fill_store(120)
+    # MLflow takes its time to start, and nothing of it is needed before.
+    with ThreadPoolExecutor(1) as pool:
+        registry = pool.submit(site.start_registry)
+        packed = site.fill_store(120)
+        registry.result()
     for space in ground.SPACES:
         # What an earlier run left: a first rollout is no update and needs no analysis.
         kubectl("-n", space, "delete", "rollout", "inference", "--ignore-not-found")
@@ -169,6 +160,7 @@ def canary_waits_for_evidence_and_passes_by_it(site: Site) -> str:
     site.until("canary's verdict", {"awaiting-approval"}, 60)
     assert site.bundle("production") == site.baseline and site.serving("production") == site.baseline
     assert release.digest == site.bundle("canary")
+    site.hilum("promote", "status")
     return f"passed after {sent} films, each read blind, in {time.monotonic() - began:.0f} s; production as before"
 
 
@@ -187,14 +179,20 @@ def production_waits_for_the_approval_and_follows_it(site: Site) -> str:
     return f"{said.strip()}; done {took:.0f} s after the approval; {told}"
 
 
-def git_registry_pods_and_the_promoter_agree(site: Site) -> str:
+def git_registry_pods_and_the_reading_room_agree(site: Site) -> str:
     digest = site.made["2.2.0"].digest
     number = next(v["candidate"]["number"] for v in site.status()["ended"] if v["candidate"]["digest"] == digest)
     wait_until("the aliases", lambda: site.aliases() == {"staging": number, "production": number}, 120)
     assert {site.bundle(name) for name in ENVIRONMENTS} == {digest}
     assert {site.serving(name) for name in ("staging", "production")} == {digest}
     assert "hilum.rejected" not in site.version(number).tags
-    return f"Git, aliases {site.aliases()}, running digests: {digest[:12]}"
+    page = site.page()
+    # The page's table: what Git asks for and what serves, in each environment (canary rests).
+    assert page.count(f'<span class="code">{digest[:12]}</span>') >= 5 and "does not answer" not in page, page[:3000]
+    site.hilum("promote", "status")
+    shown = httpx.get(f"{ground.address('promo-production', 'inference', 8000)}/v1/model", trust_env=False).json()
+    named = f"{shown['release']['name']} {shown['release']['version']}"
+    return f"Git, aliases {site.aliases()}, running digests, command line and the room's page: {digest[:12]} ({named})"
 
 
 def a_rollback_is_one_commit(site: Site) -> str:
@@ -209,18 +207,15 @@ def a_rollback_is_one_commit(site: Site) -> str:
 BAD = (
     weights_that_are_no_numbers_reach_no_environment,
     an_unknown_signer_reaches_no_environment,
-    another_output_width_reaches_no_environment,
     findings_in_another_order_are_stopped_in_staging,
-    shuffled_labels_are_stopped_in_staging,
-    a_constant_answer_is_stopped_in_staging,
 )
 STEPS = (
     the_environments_stand,
     the_services_start,
-    *BAD[:5],
+    *BAD,
     a_good_release_reaches_canary_and_a_killed_promoter_goes_on,
     canary_waits_for_evidence_and_passes_by_it,
     production_waits_for_the_approval_and_follows_it,
-    git_registry_pods_and_the_promoter_agree,
+    git_registry_pods_and_the_reading_room_agree,
     a_rollback_is_one_commit,
 )
