@@ -162,7 +162,7 @@ e2e-ci: $(VENV)/.test  ## The short part of e2e-local that is always the same (u
 	@tests/e2e/cluster/ci.sh
 
 e2e-local: $(VENV)/.test  ## Bring up the cluster of ../shared, then make e2e there (root, Debian 12)
-	../shared/cluster/cluster up --with storage,servicelb,traefik,rollouts,registry,git,argocd,minio,metrics
+	../shared/cluster/cluster up --with storage,servicelb,traefik,rollouts,registry,git,argocd,minio,metrics,prometheus
 	../shared/cluster/cluster image build ../shared/cluster/images/postgres --tag docker.io/library/postgres:15
 	eval "$$(../shared/cluster/cluster env)" && $(BIN)/python -m tests.e2e.cluster
 
