@@ -48,7 +48,9 @@ def summarise(session: Session, *, reader: str, now: datetime) -> Summary:
         ).select_from(first)
     ).one()
     critical, urgent, routine, hidden, overdue, unread, not_scored, escalated = (int(value) for value in row)
-    any_read = session.scalar(select(Study.uid).where(Study.status == "read", Study.last_read_at.is_not(None)).limit(1))
+    read = select(Study.uid).where(Study.status == "read", Study.last_read_at.is_not(None))
+    # In history's order, so that its index finds one however many unread studies stand first in the table.
+    any_read = session.scalar(read.order_by(Study.last_read_at.desc(), Study.uid.desc()).limit(1))
     return Summary(
         critical=critical,
         urgent=urgent,

