@@ -13,6 +13,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
+from hilum.evidence import student
 from hilum.evidence.delong import delong
 from hilum.evidence.resample import Area, Ratio, Sample
 from hilum.findings import finding
@@ -39,13 +40,16 @@ class Question:
     finding: str | None = None
     site: str | None = None
     gated: bool = True
+    # Degrees of freedom of `error`; 0: it was not estimated from the few films that `n` counts.
+    freedom: int = 0
 
     @property
     def p(self) -> float:
         """One-sided p of "no worse than the tolerance"; 1 where nothing varies and nothing is lost."""
         if self.error <= 0 or not np.isfinite(self.error):
             return 0.0 if self.loss > self.tolerance and self.error == 0 else 1.0
-        return 1 - NORMAL.cdf((self.loss - self.tolerance) / self.error)
+        beyond = (self.loss - self.tolerance) / self.error
+        return student.beyond(beyond, self.freedom) if self.freedom else 1 - NORMAL.cdf(beyond)
 
 
 def accuracy_checks(
@@ -172,6 +176,9 @@ class _Films:
         if min(up, int((~present).sum())) < 2:
             return []
         test = delong(self.scores[0][known, k], self.scores[1][known, k], present, self.place[known])
+        # Of two positive films that happen to lose alike DeLong's error is nearly nothing: by the normal distribution a
+        # release that is no worse was rejected in 1.3 % for one such finding.
+        people = min(len(set(self.place[known][side].tolist())) for side in (present, ~present))
         gated = min(up, int((~present).sum())) >= least
         error = max(test.error, 1e-9)
         return [
@@ -185,6 +192,7 @@ class _Films:
                 None,
                 of,
                 gated=gated,
+                freedom=max(people - 1, 1),
             )
         ]
 

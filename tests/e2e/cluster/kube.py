@@ -65,7 +65,8 @@ def application(name: str) -> tuple[str, str]:
 def refresh(*names: str) -> None:
     """Ask ArgoCD to look at Git now, the ApplicationSet first: it makes values of files."""
     asked = "argocd.argoproj.io/application-set-refresh=true"
-    kubectl("-n", "argocd", "annotate", "applicationset", "environments", asked, "--overwrite")
+    # On a cluster that is new it comes after the platform.
+    kubectl("-n", "argocd", "annotate", "applicationset", "environments", asked, "--overwrite", check=False)
     for name in names:
         kubectl("-n", "argocd", "annotate", "application", name, "argocd.argoproj.io/refresh=normal", "--overwrite")
 

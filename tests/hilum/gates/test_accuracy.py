@@ -114,3 +114,22 @@ def test_holm_fails_only_what_survives_the_number_of_questions() -> None:
 @pytest.mark.parametrize("error", [0.0, float("inf")])
 def test_a_question_without_spread_fails_only_on_a_loss(error: float) -> None:
     assert Question("x", "loss", 0.0, error, 100, 0.0, None).p == 1.0
+
+
+def test_two_positive_films_that_lose_alike_reject_no_release() -> None:
+    """By the normal distribution their error, of two films, made one in 77 good releases fail."""
+    alike = {"loss": 0.30, "error": 0.02, "n": 2, "tolerance": 0.02, "margin": None}
+    assert Question("AUROC", "loss", **alike).p < 1e-9  # type: ignore[arg-type]
+    assert Question("AUROC", "loss", **alike, freedom=1).p > 0.02  # type: ignore[arg-type]
+    few = Question("AUROC", "loss", freedom=19, **{**alike, "n": 20})  # type: ignore[arg-type]
+    assert few.p < 1e-9, "twenty films that all lose do show it"
+    labels, active = films()
+    rare = labels.copy()
+    k = 2
+    rare[:, k] = 0
+    up = np.argsort(active[:, k])[-2:]
+    rare[up, k] = 1
+    worse = active.copy()
+    worse[up, k] = np.quantile(active[:, k], [0.55, 0.6])
+    found = [c for c in judged(worse, rare, active) if c.name == "AUROC" and c.n == 2]
+    assert found and all(check.verdict == "reported" and check.value > 0.3 for check in found)  # type: ignore[operator]
