@@ -13,6 +13,8 @@ from tests.e2e.cluster.kube import ROOT, get, sh
 
 ENVIRONMENTS = ("staging", "canary", "production")
 
+# The store's image as the cluster has it.
+MINIO = os.environ.get("E2E_MINIO", "docker.io/minio/minio:latest")
 # Prometheus alone, with the image that the cluster has; the rest of the chart: python -m tests.e2e.alerts.
 PROMETHEUS = os.environ.get("E2E_PROMETHEUS", "docker.io/prom/prometheus:v3.15.0")
 MONITORING = f"prometheus: {{image: {PROMETHEUS}, storage: 1Gi}}\n" + "".join(
@@ -58,6 +60,7 @@ class Tree:
             "dicom: {enabled: true, peers: {CR1: Ward A}, allowedCIDRs: [172.31.255.0/24, 10.42.0.0/16]}\n",
         )
         self.append("argocd/monitoring/values.yaml", MONITORING)
+        self.append("argocd/platform/values.yaml", f"minio: {{image: {MINIO}}}\n")
         self.commit("What this site runs")
 
     def publish(self, images: dict[str, dict[str, str]], *environments: str) -> None:
