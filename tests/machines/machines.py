@@ -12,8 +12,11 @@ from pathlib import Path
 
 STATE = Path(os.environ.get("HILUM_MACHINES", Path.home() / ".cache/hilum-machines"))
 BRIDGE, NETWORK, HOST = "hilum0", "172.31.253.0/24", "172.31.253.1"
-CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids")
+# The last two are where systemd keeps its own units: two machines in one place remove each other's.
+CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "systemd", "unified")
 CGROUPS = Path("/sys/fs/cgroup")
+# Packages that an earlier machine fetched: what is measured is not Debian's mirror.
+PACKAGES_KEPT, PACKAGES_HERE = STATE / "packages", "var/cache/apt/archives"
 # What a cloud's Debian image has; K3s brings its own iptables, the stand-in does not.
 PACKAGES = (
     "systemd,systemd-sysv,dbus,openssh-server,python3,python3-apt,sudo,iproute2,ca-certificates,openssl,iptables,kmod,"
@@ -31,10 +34,11 @@ def sh(*command: str | Path, check: bool = True) -> subprocess.CompletedProcess[
 
 @dataclass(frozen=True)
 class Machine:
-    """One machine: its name and its address."""
+    """One machine: its name, its address, and block devices of this machine that it has as its own."""
 
     name: str
     address: str
+    devices: tuple[str, ...] = ()
 
     @property
     def root(self) -> Path:
@@ -60,6 +64,13 @@ def network() -> None:
     rule = ("POSTROUTING", "-s", NETWORK, "!", "-d", NETWORK, "-j", "MASQUERADE")
     if sh("iptables", "-w", "-t", "nat", "-C", *rule, check=False).returncode:
         sh("iptables", "-w", "-t", "nat", "-A", *rule)
+
+
+def keep_packages(machine: Machine) -> None:
+    """Keep what it fetched for the next one."""
+    PACKAGES_KEPT.mkdir(exist_ok=True)
+    for package in (machine.root / PACKAGES_HERE).glob("*.deb"):
+        shutil.copy(package, PACKAGES_KEPT)
 
 
 def no_network() -> None:
@@ -90,6 +101,8 @@ def make(machine: Machine, public_key: str) -> None:
         shutil.rmtree(root)
     root.parent.mkdir(parents=True, exist_ok=True)
     sh("cp", "-a", "--reflink=auto", base(), root)
+    for package in PACKAGES_KEPT.glob("*.deb"):
+        shutil.copy(package, root / PACKAGES_HERE)
     (root / "etc/machine-id").write_text("", encoding="utf-8")
     (root / "var/lib/dbus/machine-id").unlink(missing_ok=True)
     (root / "etc/hostname").write_text("debian\n", encoding="utf-8")
@@ -154,6 +167,7 @@ def boot(machine: Machine) -> subprocess.Popen[bytes]:
             f"--directory={machine.root}",
             f"--network-bridge={BRIDGE}",
             "--bind=/dev/kmsg",
+            *(f"--bind={device}" for device in machine.devices),
             "--capability=all",
             "--system-call-filter=add_key keyctl bpf",
             "--console=pipe",
@@ -166,6 +180,12 @@ def boot(machine: Machine) -> subprocess.Popen[bytes]:
         start_new_session=True,
         preexec_fn=lambda: _own_cgroups(machine.name),  # noqa: PLW1509  no thread holds a lock yet
     )
+
+
+def unplug(life: subprocess.Popen[bytes]) -> None:
+    """Switch it off as a power cut does."""
+    os.killpg(life.pid, signal.SIGKILL)
+    life.wait(30)
 
 
 def halt(life: subprocess.Popen[bytes]) -> None:

@@ -23,6 +23,7 @@ SERVER = Machine("hilum-server-1", "172.31.253.10")
 AGENT = Machine("hilum-agent-1", "172.31.253.11")
 GPU_AGENT = Machine("hilum-gpu-agent-1", "172.31.253.12")
 ALL = (SERVER, AGENT, GPU_AGENT)
+GROUPS: dict[str, tuple[Machine, ...]] = {"servers": (SERVER,), "agents": (AGENT,), "gpu_agents": (GPU_AGENT,)}
 VERSION_A, VERSION_B = "v1.34.4+k3s1", "v1.34.4+k3s2"
 
 
@@ -41,8 +42,16 @@ class Site:
     """The machines that run, the checksums of both versions, and the log."""
 
     log: Path
+    groups: dict[str, tuple[Machine, ...]] = field(default_factory=lambda: dict(GROUPS))
+    # Of the environment of Ansible, beside this machine's.
+    secrets: dict[str, str] = field(default_factory=dict)
     sums: dict[str, str] = field(default_factory=dict)
     lives: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def all(self) -> list[Machine]:
+        """Every machine of the inventory."""
+        return [machine for group in self.groups.values() for machine in group]
 
     @property
     def key(self) -> Path:
@@ -59,6 +68,7 @@ class Site:
         if lost:
             raise SystemExit(f"run ../shared/cluster/cluster up once, it brings: {', '.join(lost)}")
         STATE.mkdir(parents=True, exist_ok=True)
+        build.etcdutl()
         if not self.key.exists():
             machines.sh("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key)
         for version in (VERSION_A, VERSION_B):
@@ -70,22 +80,26 @@ class Site:
     def fresh(self, machine: Machine) -> None:
         """A new machine under this name, switched on."""
         if machine.name in self.lives:
-            machines.halt(self.lives.pop(machine.name))
+            self.off(machine)
         machines.make(machine, self.key.with_suffix(".pub").read_text(encoding="utf-8"))
         self.lives[machine.name] = machines.boot(machine)
         machines.answers(machine, self.key)
         (STATE / "known_hosts").unlink(missing_ok=True)
 
+    def off(self, machine: Machine) -> None:
+        """Switch one off in order."""
+        machines.halt(self.lives.pop(machine.name))
+
     def resume(self) -> None:
         """Switch on the machines that an earlier run left, as after a power cut."""
-        for machine in ALL:
+        for machine in self.all:
             self.lives[machine.name] = machines.boot(machine)
-        for machine in ALL:
+        for machine in self.all:
             machines.answers(machine, self.key)
         end = time.monotonic() + 120
         while self.on(SERVER, "ls /usr/local/bin/k3s", check=False) and time.monotonic() < end:
             states = self.kubectl("get nodes --no-headers", check=False).split("\n")
-            if len(states) == len(ALL) and all(" Ready" in state for state in states):
+            if len(states) == len(self.all) and all(" Ready" in state for state in states):
                 break
             time.sleep(1)
 
@@ -93,11 +107,12 @@ class Site:
         """Switch all off and take the network away."""
         for life in self.lives.values():
             machines.halt(life)
+        for machine in self.all:
+            machines.keep_packages(machine)
         machines.no_network()
 
     def inventory(self, **changes: Any) -> Path:
         """The inventory as Terraform writes it, with what a person adds."""
-        groups = {"servers": [SERVER], "agents": [AGENT], "gpu_agents": [GPU_AGENT]}
         version = changes.get("k3s_version", VERSION_A)
         given = {
             "cluster_name": "proof",
@@ -114,10 +129,13 @@ class Site:
         }
         members: dict[str, Any] = {
             name: {"hosts": {item.name: {"ansible_host": item.address, "zone": "here"} for item in items}}
-            for name, items in groups.items()
+            for name, items in self.groups.items()
         }
         tree = {
-            "all": {"vars": given | changes, "children": members | {"cluster": {"children": dict.fromkeys(groups)}}}
+            "all": {
+                "vars": given | changes,
+                "children": members | {"cluster": {"children": dict.fromkeys(self.groups)}},
+            }
         }
         path = STATE / "inventory.json"
         path.write_text(json.dumps(tree, indent=1), encoding="utf-8")
@@ -128,7 +146,9 @@ class Site:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
         beside = Path(sys.executable).with_name("ansible-playbook")
         settings = {"ANSIBLE_INVENTORY": str(STATE / "inventory.json"), "ANSIBLE_NOCOLOR": "1"}
-        return [str(beside), playbook, *arguments], kept | settings
+        # With the time of each line, which the output has not: what took how long.
+        settings["ANSIBLE_LOG_PATH"] = str(STATE / "ansible.log")
+        return [str(beside), playbook, *arguments], kept | settings | self.secrets
 
     def play(self, playbook: str, *arguments: str, **changes: Any) -> Played:
         """Run a playbook to its end."""
@@ -171,6 +191,13 @@ class Site:
             )
             for node in found
         }
+
+    def ready(self, version: str, seconds: int = 120) -> None:
+        """Wait until every node is ready with a version and takes pods."""
+        end, right = time.monotonic() + seconds, {machine.name: (version, True, True) for machine in self.all}
+        while self.nodes() != right:
+            assert time.monotonic() < end, self.nodes()
+            time.sleep(1)
 
     @contextmanager
     def watched(self) -> Iterator[list[int]]:

@@ -2,7 +2,8 @@
 
 Real: etcd, API server, controller manager, scheduler, kubelet, kube-proxy, containerd, runc, and each setting handed to
 them. Not K3s's: how they are joined (supervisor, tokens, certificates), the overlay (routes in place of WireGuard).
-Missing: the snapshot's way to a bucket, a second server, the add-ons (Traefik, ServiceLB, CoreDNS, local-path).
+Missing: the agents' own balancer over several servers, scheduled snapshots, the add-ons (Traefik, ServiceLB, CoreDNS,
+local-path).
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def main() -> None:
     elif command == "agent" and not rest:
         agent.run(read("agent"))
     elif command == "etcd-snapshot":
-        snapshot.run(rest)
+        snapshot.run(read("server"), rest)
     else:
         raise Refused(f"this stand-in does not know: k3s {' '.join(arguments)}")
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pki
 from files import AGENT, VERSION, binaries
-from parts import Children, say, start, wait, watch
+from parts import Children, say, start, wait, watch, watch_once
 from settings import Refused, secret_file
 
 SOCKET = "/run/k3s/containerd/containerd.sock"
@@ -43,20 +43,41 @@ def password() -> str:
     return path.read_text(encoding="utf-8")
 
 
-def join(settings: dict[str, Any], host: str, token: str) -> dict[str, str]:
-    """Certificates from a server; Refused where it says no, another error where it is not there yet."""
+def introduction(settings: dict[str, Any]) -> dict[str, str]:
+    """Who asks."""
+    return {"name": settings["node-name"], "ip": settings["node-ip"], "password": password()}
+
+
+def ask(path: str, asked: dict[str, str], host: str, token: str) -> dict[str, str]:
+    """What a server gives to who shows a token; Refused where it says no, another error where it is not there yet."""
     link = ToSupervisor(host, 6443)
-    asked = {"name": settings["node-name"], "ip": settings["node-ip"], "password": password()}
-    link.request("POST", "/node", json.dumps(asked), {"Authorization": token})
+    link.request("POST", path, json.dumps(asked), {"Authorization": token})
     reply = link.getresponse()
     found: dict[str, str] = json.loads(reply.read())
     if reply.status in (401, 403):
         raise Refused(found["reason"])
     if reply.status != 200:
         raise RuntimeError(found["reason"])
-    if hashlib.sha256(found["ca.crt"].encode()).hexdigest() != token.removeprefix("K10").split("::")[0]:
-        raise Refused(f"{host} is not the server that the token names")
+    authority = found["server-ca.crt" if path == "/server" else "ca.crt"]
+    if hashlib.sha256(authority.encode()).hexdigest() != token.removeprefix("K10").split("::")[0]:
+        raise Refused(f"token CA hash does not match the Cluster CA certificate hash of {host}")
     return found
+
+
+def persist(path: str, asked: dict[str, str], host: str, token: str, children: Children) -> dict[str, str]:
+    """Ask until it is given, as K3s does: whoever mends the reason need not restart anything."""
+    end = time.monotonic() + 300
+    while True:
+        try:
+            return ask(path, asked, host, token)
+        except Refused as reason:
+            say(str(reason))
+            time.sleep(5)
+        except (OSError, RuntimeError, ValueError) as reason:
+            if time.monotonic() > end:
+                raise Refused(f"no server at {host}: {reason}") from reason
+            time.sleep(1)
+        watch_once(children)
 
 
 def run_containerd(children: Children) -> None:
@@ -156,6 +177,11 @@ def nodes() -> list[dict[str, Any]]:
     return found
 
 
+def names() -> set[str]:
+    """Of all nodes."""
+    return {str(node["metadata"]["name"]) for node in nodes()}
+
+
 def own_pods(name: str) -> str:
     """This node's network of pods; empty until the controller has given it one."""
     return next((str(node["spec"].get("podCIDR", "")) for node in nodes() if node["metadata"]["name"] == name), "")
@@ -184,20 +210,7 @@ def routes(own: str) -> None:
 
 def start_node(children: Children, settings: dict[str, Any], host: str, token: str) -> list[Callable[[], None]]:
     """Make this machine a node. Returns what is to be called again and again."""
-    found: dict[str, str] = {}
-
-    def joined() -> bool:
-        found.update(join(settings, host, token))
-        return True
-
-    end = time.monotonic() + 300
-    while not found:
-        try:
-            joined()
-        except (OSError, RuntimeError, ValueError) as reason:
-            if time.monotonic() > end:
-                raise Refused(f"no server at {host}: {reason}") from reason
-            time.sleep(1)
+    found = persist("/node", introduction(settings), host, token, children)
     run_containerd(children)
     run_kubelet(children, settings, found, host)
     name = settings["node-name"]

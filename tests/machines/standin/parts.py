@@ -44,10 +44,7 @@ def wait(what: str, ready: Callable[[], bool], children: Children, seconds: int 
             last = str(reason)
         else:
             last = "not ready"
-        for name, child in children.items():
-            if child.poll() is not None:
-                stop(children)
-                sys.exit(f"k3s: {name} ended with {child.returncode}: tail /var/log/k3s/{name}.log")
+        watch_once(children)
         if time.monotonic() > end:
             stop(children)
             sys.exit(f"k3s: {what} was not ready after {seconds} s: {last}")
@@ -72,6 +69,14 @@ def notify() -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
             out.connect("\0" + address[1:] if address.startswith("@") else address)
             out.sendall(b"READY=1")
+
+
+def watch_once(children: Children) -> None:
+    """End this process where a part has ended."""
+    for name, child in children.items():
+        if child.poll() is not None:
+            stop(children)
+            sys.exit(f"k3s: {name} ended with {child.returncode}: tail /var/log/k3s/{name}.log")
 
 
 def watch(children: Children, every: list[Callable[[], None]]) -> None:

@@ -8,17 +8,20 @@ import secrets
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import agent
+import bootstrap
+import etcd
 import pki
 import supervisor
 from files import SERVER, TLS, VERSION, binaries
 from parts import Children, notify, say, start, wait, watch
-from settings import ETC, Refused, secret_file
+from settings import ETC, secret_file
 
 API = f"https://127.0.0.1:{supervisor.API_PORT}"
 KUBECONFIG = ETC / "k3s.yaml"
-ETCD = "http://127.0.0.1:2379"
+MEMBER = SERVER / "db/etcd/member"
 
 
 def kubectl(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -67,7 +70,7 @@ def certificates(settings: dict[str, Any]) -> None:
 
 def encryption() -> Path:
     """The key that encrypts Secrets in etcd, made once."""
-    path = SERVER / "cred/encryption-config.json"
+    path = bootstrap.ENCRYPTION
     if not path.exists():
         key = {"name": "aescbckey", "secret": base64.b64encode(secrets.token_bytes(32)).decode()}
         providers = [{"aescbc": {"keys": [key]}}, {"identity": {}}]
@@ -76,40 +79,28 @@ def encryption() -> Path:
             "apiVersion": "apiserver.config.k8s.io/v1",
             "resources": [{"resources": ["secrets"], "providers": providers}],
         }
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600)
         path.write_text(json.dumps(tree), encoding="utf-8")
     return path
 
 
-def control_plane(children: Children, settings: dict[str, Any]) -> None:
-    """etcd, the API server, then what needs it."""
+def control_plane(children: Children, settings: dict[str, Any], among: str) -> None:
+    """etcd (AMONG: the members that a new server joins), the API server, then what needs it."""
     hyperkube = binaries() / "hyperkube"
     (SERVER / "logs").mkdir(parents=True, exist_ok=True)
-    start(
-        children,
-        "etcd",
-        hyperkube,
-        "etcd",
-        "--name",
-        settings["node-name"],
-        "--data-dir",
-        SERVER / "db/etcd",
-        "--log-level",
-        "warn",
-        "--listen-client-urls",
-        ETCD,
-        "--advertise-client-urls",
-        ETCD,
-        "--listen-peer-urls",
-        "http://127.0.0.1:2380",
-    )
+    name, peer = settings["node-name"], f"http://{settings['node-ip']}:2380"
+    # What an existing member already knows is not read again.
+    begins = ["--initial-cluster", among or f"{name}={peer}", "--initial-cluster-state", "existing" if among else "new"]
+    start(children, "etcd", *etcd.command(MEMBER.parent, name, peer, *begins))
+    wait("etcd, as a member with a vote", etcd.votes, children)
     encrypted = [f"--encryption-provider-config={encryption()}"] if settings.get("secrets-encryption") else []
     start(
         children,
         "kube-apiserver",
         hyperkube,
         "kube-apiserver",
-        f"--etcd-servers={ETCD}",
+        f"--etcd-servers={etcd.CLIENT}",
         f"--secure-port={supervisor.API_PORT}",
         f"--advertise-address={settings['node-ip']}",
         f"--service-cluster-ip-range={settings['service-cidr']}",
@@ -163,7 +154,7 @@ def control_plane(children: Children, settings: dict[str, Any]) -> None:
             f"--kubeconfig={own}",
             f"--authentication-kubeconfig={own}",
             f"--authorization-kubeconfig={own}",
-            "--leader-elect=false",
+            "--leader-elect=true",
             *further,
         )
 
@@ -191,20 +182,34 @@ def manifests(seen: dict[Path, int]) -> None:
                 seen[path] = changed
 
 
+def join(settings: dict[str, Any]) -> str:
+    """Ask a server for the cluster's authorities and a place in etcd; who is in it."""
+    token = secret_file(settings["token-file"])
+    asked = agent.introduction(settings) | {"agents": secret_file(settings["agent-token-file"])}
+    found = agent.persist("/server", asked, urlsplit(settings["server"]).hostname or "", token, {})
+    among = found.pop("among")
+    bootstrap.unpack(found, bootstrap.password_in(token))
+    return among
+
+
 def run(settings: dict[str, Any]) -> None:
     """Stay until systemd says so."""
-    if "server" in settings:
-        raise Refused("joining a second server is not in this stand-in: three servers were not seen")
     (SERVER / "manifests").mkdir(parents=True, exist_ok=True)
+    # A member of etcd goes on as one, whatever it joined once.
+    among = join(settings) if "server" in settings and not MEMBER.exists() else ""
     certificates(settings)
+    encryption()
     supervisor.write_tokens(secret_file(settings["agent-token-file"]))
     children: Children = {}
-    control_plane(children, settings)
+    control_plane(children, settings, among)
+    bootstrap.keep()
     supervisor.serve()
+    # K3s says so before its own node is ready, else nobody could mend what keeps the node away.
+    notify()
     token = (SERVER / "token").read_text(encoding="utf-8").strip()
     every = agent.start_node(children, settings, "127.0.0.1", token)
     kubectl("label", "node", settings["node-name"], "node-role.kubernetes.io/control-plane=true", "--overwrite")
     say(f"{VERSION} is up")
-    notify()
     seen: dict[Path, int] = {}
-    watch(children, [*every, lambda: manifests(seen)])
+    known: set[str] = set()
+    watch(children, [*every, lambda: manifests(seen), lambda: etcd.settle(agent.names(), known)])

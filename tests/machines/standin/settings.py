@@ -113,6 +113,8 @@ def read(role: str) -> dict[str, Any]:
         raise Refused("an agent needs server and token-file")
     if role == "server" and ("cluster-init" in settings) == ("server" in settings):
         raise Refused("a server begins a cluster (cluster-init) or joins one (server): one of the two")
+    if role == "server" and "server" in settings and "token-file" not in settings:
+        raise Refused("a server that joins needs token-file")
     if settings.get("etcd-s3"):
         lost = [key for key in SERVER if key.startswith("etcd-s3-") and not settings.get(key) and SERVER[key] is TEXT]
         if set(lost) - {"etcd-s3-region"}:

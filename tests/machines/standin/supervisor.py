@@ -16,8 +16,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import bootstrap
+import etcd
 import pki
 from files import SERVER, TLS, binaries
+from settings import Refused
 
 # Nodes name it in the TLS handshake; whoever doesn't is for the API server.
 NAME = b"k3s-supervisor"
@@ -71,8 +74,16 @@ def _known(name: str, password: str) -> bool:
     return True
 
 
+def _place(asked: dict[str, str]) -> dict[str, str]:
+    """What a new server needs: the cluster's authorities and keys, and a place in etcd."""
+    token = (SERVER / "agent-token").read_text(encoding="utf-8")
+    if bootstrap.password_in(token) != asked["agents"]:
+        raise Refused("the agents' token is not the cluster's: all servers need the same agent-token-file")
+    return bootstrap.pack() | {"among": etcd.admit(asked["name"], f"http://{asked['ip']}:2380")}
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
-    """`POST /node` with a token: certificates for one node."""
+    """With a token: `POST /node` gives certificates for one node, `POST /server` what another server needs."""
 
     def log_message(self, *_: Any) -> None:
         """Nothing: a password could stand in a line."""
@@ -88,15 +99,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Refuse a wrong token and a second node of one name; else sign."""
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        allowed = {(SERVER / name).read_text(encoding="utf-8").strip() for name in ("token", "agent-token")}
+        tokens = ("token",) if self.path == "/server" else ("token", "agent-token")
+        allowed = {(SERVER / name).read_text(encoding="utf-8").strip() for name in tokens}
         if self.headers.get("Authorization", "") not in allowed:
             return self.answer(401, {"reason": "wrong token"})
         try:
             if not _known(asked["name"], asked["password"]):
                 reason = f"Node password rejected, duplicate hostname {asked['name']}: another machine has this name"
                 return self.answer(403, {"reason": reason})
+            if self.path == "/server":
+                return self.answer(200, _place(asked))
         except RuntimeError as reason:
             return self.answer(503, {"reason": str(reason)})
+        except Refused as reason:
+            return self.answer(403, {"reason": str(reason)})
         with tempfile.TemporaryDirectory() as folder:
             here = Path(folder)
             names = f"DNS:{asked['name']},DNS:localhost,IP:127.0.0.1,IP:{asked['ip']}"
