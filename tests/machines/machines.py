@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,10 +132,10 @@ def make(machine: Machine, public_key: str) -> None:
     sh("chroot", root, "chown", "-R", "debian:debian", "/home/debian/.ssh")
 
 
-def _own_cgroups(name: str) -> None:
+def _own_cgroups(life: str) -> None:
     """Put this process into control groups of its own, the machine's root: its kubelet must not meet another's."""
     for controller in CONTROLLERS:
-        group = CGROUPS / controller / "hilum-machines" / name
+        group = CGROUPS / controller / "hilum-machines" / life
         for folder in (group.parent, group):
             folder.mkdir(exist_ok=True)
             if controller == "cpuset":
@@ -145,16 +146,18 @@ def _own_cgroups(name: str) -> None:
 
 
 def _forget_cgroups(name: str) -> None:
-    """Remove the groups that an earlier life of the machine left."""
+    """Remove the groups that earlier lives of the machine left; the kernel may still hold one of them for a while."""
     for controller in CONTROLLERS:
-        group = CGROUPS / controller / "hilum-machines" / name
-        for folder in sorted((path for path in group.rglob("*") if path.is_dir()), reverse=True):
-            folder.rmdir()
+        for group in (CGROUPS / controller / "hilum-machines").glob(f"{name}*"):
+            for folder in [*sorted((path for path in group.rglob("*") if path.is_dir()), reverse=True), group]:
+                with suppress(OSError):
+                    folder.rmdir()
 
 
 def boot(machine: Machine) -> subprocess.Popen[bytes]:
     """Start it; returns the process that is its life."""
     _forget_cgroups(machine.name)
+    own = f"{machine.name}-{time.monotonic_ns()}"
     log = (STATE / f"{machine.name}.console").open("wb")
     return subprocess.Popen(
         [
@@ -178,7 +181,7 @@ def boot(machine: Machine) -> subprocess.Popen[bytes]:
         stdout=log,
         stderr=log,
         start_new_session=True,
-        preexec_fn=lambda: _own_cgroups(machine.name),  # noqa: PLW1509  no thread holds a lock yet
+        preexec_fn=lambda: _own_cgroups(own),  # noqa: PLW1509  no thread holds a lock yet
     )
 
 
