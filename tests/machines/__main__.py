@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.machines import servers, single, steps
+from tests.machines.digest import digest
 from tests.machines.machines import STATE, Machine
 from tests.machines.site import GROUPS, ROOT, Site
 
@@ -73,12 +74,15 @@ def main() -> None:
     """Run all steps, or those named; write the times."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("steps", nargs="*", help="names of stories or steps, in their order; default: all")
-    parser.add_argument("--out", type=Path, help="CSV of the times, such as build/machines.csv")
+    parser.add_argument(
+        "--out", type=Path, help="CSV of the times, such as build/machines.csv; its log comes beside it"
+    )
     asked = parser.parse_args()
     if os.geteuid() or not sys.platform.startswith("linux"):
         raise SystemExit("make test-machines needs root on Linux: it starts machines by systemd-nspawn")
     STATE.mkdir(parents=True, exist_ok=True)
     rows: list[tuple[str, str, str]] = []
+    began = time.time()
     try:
         for story in STORIES:
             if not asked.steps or story in asked.steps:
@@ -88,6 +92,9 @@ def main() -> None:
     finally:
         if asked.out:
             write(asked.out, rows)
+            logs = [STATE / f"{story}.log" for story in STORIES]
+            kept = "\n".join(digest(log) for log in logs if log.exists() and log.stat().st_mtime >= began)
+            asked.out.with_suffix(".log").write_text(kept, encoding="utf-8")
 
 
 if __name__ == "__main__":
