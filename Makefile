@@ -14,7 +14,7 @@ CODE := hilum services training tests samples bench
 .PHONY: ablations cross-validation retrain-proof backbones
 .PHONY: bench-lead bench-worklist chaos clean images kill-loop overload soak
 .PHONY: secrets publish e2e e2e-local e2e-ci restore-drill
-.PHONY: e2e-promotion
+.PHONY: e2e-promotion e2e-promotion-full
 .PHONY: test-oidc pictures accessible
 .PHONY: e2e-alerts
 .PHONY: simulate-gates e2e-gates
@@ -171,6 +171,9 @@ e2e-alerts: $(VENV)/.serve  ## Break a hospital on the cluster of KUBECONFIG, se
 
 e2e-promotion: $(VENV)/.test  ## Prove on the cluster of KUBECONFIG that a good release is promoted and bad ones are stopped (15 minutes)
 	$(BIN)/python -m tests.e2e.promotion
+
+e2e-promotion-full: $(VENV)/.test  ## The whole list of bad releases and faults, on where the last run stopped (an hour)
+	$(BIN)/python -m tests.e2e.promotion --full
 
 restore-drill:  ## Back up the cluster's database now, restore it beside the live one, compare, and say how long it took
 	k8s/restore-drill.sh

@@ -108,7 +108,8 @@ def test_the_staging_job_runs_restricted_and_may_reach_inference_and_the_store_a
 
 
 def test_the_canary_run_is_named_after_release_and_attempt_and_asks_for_these_two_releases() -> None:
-    made = objects("hilum", CANARY, **ON, gates__canary__live=LIVE, bundle__run__attempt="3")
+    runs = {"bundle__run__attempt": "3", "bundle__run__replicas": "1"}
+    made = objects("hilum", CANARY, **ON, gates__canary__live=LIVE, **runs)
     (run,) = [d for d in made if d["kind"] == "AnalysisRun"]
     assert run["metadata"]["name"] == f"gate-{DIGEST[:12]}-3"
     by_name = {m["name"]: m for m in run["spec"]["metrics"]}
@@ -116,6 +117,30 @@ def test_the_canary_run_is_named_after_release_and_attempt_and_asks_for_these_tw
     assert f"live={LIVE}&shadow={DIGEST}&attempt=3" in url
     assert f'hilum_model_info{{namespace="hilum-production",release="{DIGEST}"}}' in str(by_name["errors"])
     assert not [d for d in objects("hilum", CANARY, **ON) if d["kind"] == "AnalysisRun"]
+
+
+@pytest.mark.parametrize(
+    "resting",
+    [{"gates__canary__live": DIGEST}, {"bundle__run__replicas": "0"}, {"bundle__run__replicas": "-1"}],
+    ids=["the release that is live", "no pod by the bundle", "no pod by the values"],
+)
+def test_while_canary_rests_no_run_is_made(resting: dict[str, str]) -> None:
+    runs = {"gates__canary__live": LIVE, "bundle__run__replicas": "1", "inference__replicas": "0"}
+    made = objects("hilum", CANARY, **ON, **{**runs, **resting})
+    assert not [d for d in made if d["kind"] == "AnalysisRun"]
+    assert [d for d in made if d["kind"] == "AnalysisTemplate"]
+
+
+def test_canarys_run_and_the_promoter_may_ask_the_reading_room(production: list[dict[str, Any]]) -> None:
+    """Both were refused by the network policy that lets only the ingress in."""
+
+    def let_in(made: list[dict[str, Any]]) -> str:
+        return str(named(made, "NetworkPolicy", "web")["spec"]["ingress"])
+
+    promoter = "'app.kubernetes.io/component': 'promoter'"
+    assert "argo-rollouts" in let_in(production) and promoter in let_in(production)
+    alone = objects("hilum", PRODUCTION, promoter__enabled="false")
+    assert "argo-rollouts" not in let_in(alone) and promoter not in let_in(alone)
 
 
 def test_the_prober_asks_both_services_and_is_scraped(production: list[dict[str, Any]]) -> None:

@@ -7,6 +7,7 @@ import os
 import shlex
 import time
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -160,11 +161,16 @@ class Site:
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(started, (self.room, self.promoter)))
 
-    def ask(self, release: Release) -> str:
-        """Register the release, give it the alias `candidate`, tell the promoter; returns the registry's number."""
+    def ask(self, release: Release, before: Callable[[], None] | None = None) -> str:
+        """Register the release, give it the alias `candidate`, tell the promoter; returns the registry's number.
+
+        `before` is called between the two.
+        """
         assert self.mlflow is not None and self.promoter is not None
         where = place(self.mlflow.url, self.folder / "registry")
         made = register(client(where), where, read_release(release.folder, None))
+        if before is not None:
+            before()
         client(where).set_registered_model_alias(MODEL, "candidate", made.version.number)
         httpx.post(f"{self.promoter.url}/v1/webhook", trust_env=False)
         return made.version.number
@@ -227,13 +233,27 @@ class Site:
             raise AssertionError(f"{error}: {self.hilum('promote', 'status')}") from error
         return found[0]
 
-    def feed(self, number: int) -> int:
-        """Send film `number`, a real one with other light, of a patient of its own, and read it blind."""
+    def feed_while(self, state: str, seconds: float, *, marked: bool = False) -> int:
+        """Send films as long as the promoter says `state`; how many."""
+        began, sent = time.monotonic(), 0
+        with ThreadPoolExecutor(2) as pool:
+            while self.status()["state"] == state and time.monotonic() - began < seconds:
+                sent += len(list(pool.map(lambda n: self.feed(n, marked=marked), range(sent, sent + 20))))
+        return sent
+
+    def feed(self, number: int, *, marked: bool = False) -> int:
+        """Send film `number`, a real one with other light, of a patient of its own, and read it blind.
+
+        `marked`: with the boxes that this site's machines burn into a corner.
+        """
         assert self.room is not None
         web = httpx.Client(base_url=self.room.url, trust_env=False, timeout=60)
         pixels = np.asarray(Image.open(FILMS[number % len(FILMS)]).convert("L"), dtype=np.float32)
         rng = np.random.default_rng(number)
         changed = np.clip(pixels * rng.uniform(0.85, 1.1) + rng.uniform(-8, 8), 0, 255).astype(np.uint8)
+        if marked:
+            high, wide = changed.shape[0] // 16, changed.shape[1] // 16
+            changed[:high, :wide], changed[:high, wide : 2 * wide] = 255, 0
         stream = BytesIO()
         Image.fromarray(changed).save(stream, "PNG")
         data = {
@@ -265,6 +285,21 @@ class Site:
         sh("git", "clone", "--quiet", "--depth=1", self.remote, str(clone))
         text = (clone / f"argocd/environments/{environment}/bundle.yaml").read_text(encoding="utf-8")
         return next(line.split()[1] for line in text.splitlines() if line.startswith("    digest: "))
+
+    def clear(self) -> None:
+        """After a step that failed: whatever is under way ends, and everything is as in the beginning."""
+        assert self.mlflow is not None
+        try:
+            kubectl("-n", ground.STORE, "scale", "deployment/prometheus", "--replicas=1")
+            self.mlflow.stop()
+            self.mlflow.start()
+            if self.status()["current"]:
+                self.hilum("promote", "reject", "--reason", "a step of the proof failed")
+            wait_until("rest", lambda: self.status()["state"] == "waiting", 120)
+            for name in ("staging", "production"):
+                wait_until(f"{name} as before", lambda n=name: self.serving(n) == self.baseline, 300)  # type: ignore[misc]
+        except AssertionError as error:
+            self.told.append(f"not cleared: {error}"[:2000])
 
     def close(self) -> None:
         """End what was started on this host."""

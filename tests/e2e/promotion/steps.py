@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from tests.e2e.promotion import candidates, ground
 from tests.e2e.promotion.site import Site, started
 
 ENVIRONMENTS = ("staging", "canary", "production")
+Step = Callable[[Site], str]
 
 
 @dataclass
@@ -76,9 +78,17 @@ def the_services_start(site: Site) -> str:
     return "MLflow, the reading room and the promoter answer"
 
 
-def _refused(site: Site, version: str, says: str, surgery: candidates.Surgery | None = None, **how: Any) -> str:
+def refused(
+    site: Site,
+    version: str,
+    says: str,
+    surgery: candidates.Surgery | None = None,
+    before: Callable[[], None] | None = None,
+    **how: Any,
+) -> str:
+    """A release that fails verification; `before` spoils what lies in the registry before anybody is asked."""
     release = site.release(version, surgery, golden=False, **how)
-    number = site.ask(release)
+    number = site.ask(release, before)
     began = time.monotonic()
     ended = site.ended(release.digest, 120)
     assert ended["state"] == "rejected" and says in ended["timeline"][-1]["reason"], ended
@@ -88,18 +98,19 @@ def _refused(site: Site, version: str, says: str, surgery: candidates.Surgery | 
 
 
 def weights_that_are_no_numbers_reach_no_environment(site: Site) -> str:
-    return _refused(site, "2.0.1", "no number", candidates.not_numbers)
+    return refused(site, "2.0.1", "no number", candidates.not_numbers)
 
 
 def an_unknown_signer_reaches_no_environment(site: Site) -> str:
-    return _refused(site, "2.0.2", "not trusted", key=new_key())
+    return refused(site, "2.0.2", "not trusted", key=new_key())
 
 
 def another_output_width_reaches_no_environment(site: Site) -> str:
-    return _refused(site, "2.0.3", "findings", candidates.narrower)
+    return refused(site, "2.0.3", "findings", candidates.narrower)
 
 
-def _stopped(site: Site, version: str, surgery: candidates.Surgery) -> str:
+def stopped(site: Site, version: str, surgery: candidates.Surgery) -> str:
+    """A release that staging's gate rejects, with everything as before afterwards."""
     release = site.release(version, surgery)
     number = site.ask(release)
     began = time.monotonic()
@@ -119,15 +130,15 @@ def _stopped(site: Site, version: str, surgery: candidates.Surgery) -> str:
 
 
 def findings_in_another_order_are_stopped_in_staging(site: Site) -> str:
-    return _stopped(site, "2.1.0", candidates.reordered)
+    return stopped(site, "2.1.0", candidates.reordered)
 
 
 def shuffled_labels_are_stopped_in_staging(site: Site) -> str:
-    return _stopped(site, "2.1.1", candidates.shuffled)
+    return stopped(site, "2.1.1", candidates.shuffled)
 
 
 def a_constant_answer_is_stopped_in_staging(site: Site) -> str:
-    return _stopped(site, "2.1.2", candidates.constant)
+    return stopped(site, "2.1.2", candidates.constant)
 
 
 def a_good_release_reaches_canary_and_a_killed_promoter_goes_on(site: Site) -> str:
@@ -153,10 +164,7 @@ def canary_waits_for_evidence_and_passes_by_it(site: Site) -> str:
     status = site.status()
     assert status["state"] == "canary-shadow", "no film yet, and no verdict"
     began = time.monotonic()
-    sent = 0
-    with ThreadPoolExecutor(2) as pool:
-        while site.status()["state"] == "canary-shadow" and time.monotonic() - began < 500:
-            sent += len(list(pool.map(site.feed, range(sent, sent + 20))))
+    sent = site.feed_while("canary-shadow", 500)
     site.until("canary's verdict", {"awaiting-approval"}, 60)
     assert site.bundle("production") == site.baseline and site.serving("production") == site.baseline
     assert release.digest == site.bundle("canary")

@@ -1,0 +1,124 @@
+"""More ways to spoil a network, for the full proof: each is signed and says of itself what it answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+# Its place among the bundled release's findings.
+PNEUMONIA = 6
+
+
+def _logits(model: onnx.ModelProto) -> str:
+    """Take the name `logits` from what made it, and give the name that it has now."""
+    for node in model.graph.node:
+        for place, name in enumerate(node.output):
+            if name == "logits":
+                node.output[place] = "logits_before"
+    return "logits_before"
+
+
+def _add(model: onnx.ModelProto, *nodes: onnx.NodeProto, **constants: np.ndarray) -> None:
+    model.graph.node.extend(nodes)
+    model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
+
+
+def overconfident(model: onnx.ModelProto) -> None:
+    """Miscalibrated: every logit three times as large, in the same order."""
+    before = _logits(model)
+    _add(model, helper.make_node("Mul", [before, "gain"], ["logits"]), gain=np.float32(3.0))
+
+
+def one_finding_worse(model: onnx.ModelProto) -> None:
+    """Good in the mean, and Pneumonia the wrong way round."""
+    before = _logits(model)
+    width = model.graph.output[0].type.tensor_type.shape.dim[1].dim_value
+    sign = np.ones(width, np.float32)
+    sign[PNEUMONIA] = -1
+    _add(model, helper.make_node("Mul", [before, "sign"], ["logits"]), sign=sign)
+
+
+def slow(model: onnx.ModelProto) -> None:
+    """Several times slower: a product of large matrices that depends on the film and adds nothing."""
+    before = _logits(model)
+    square = np.random.default_rng(5).normal(size=(1600, 1600)).astype(np.float32) / 40
+    _add(
+        model,
+        helper.make_node("ReduceMean", ["film"], ["light"], keepdims=0),
+        helper.make_node("Mul", ["square", "light"], ["work_0"]),
+        helper.make_node("MatMul", ["work_0", "square"], ["work_1"]),
+        helper.make_node("MatMul", ["work_1", "square"], ["work_2"]),
+        helper.make_node("ReduceMean", ["work_2"], ["worked"], keepdims=0),
+        helper.make_node("Mul", ["worked", "nothing"], ["added"]),
+        helper.make_node("Add", [before, "added"], ["logits"]),
+        square=square,
+        nothing=np.float32(0.0),
+    )
+
+
+def fails_on_some(model: onnx.ModelProto) -> None:
+    """Fails on about one film in eight, by the last digits of its mean: an index beyond its table."""
+    before = _logits(model)
+    _add(
+        model,
+        helper.make_node("ReduceMean", ["film"], ["mean_of_all"], keepdims=0),
+        helper.make_node("Mul", ["mean_of_all", "digits"], ["large"]),
+        helper.make_node("Floor", ["large"], ["whole"]),
+        helper.make_node("Sub", ["large", "whole"], ["rest"]),
+        helper.make_node("Greater", ["rest", "share"], ["unlucky"]),
+        helper.make_node("Cast", ["unlucky"], ["place"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["table", "place"], ["found"]),
+        helper.make_node("Add", [before, "found"], ["logits"]),
+        digits=np.float32(9_973),
+        share=np.float32(0.875),
+        table=np.zeros(1, np.float32),
+    )
+
+
+def large(model: onnx.ModelProto) -> None:
+    """Needs more memory than the container may have."""
+    before = _logits(model)
+    _add(
+        model,
+        helper.make_node("ReduceMean", ["film"], ["of_film"], keepdims=0),
+        helper.make_node("Expand", ["of_film", "shape"], ["huge"]),
+        helper.make_node("Mul", ["huge", "huge"], ["huger"]),
+        helper.make_node("ReduceMean", ["huger"], ["of_huge"], keepdims=0),
+        helper.make_node("Mul", ["of_huge", "none"], ["of_none"]),
+        helper.make_node("Add", [before, "of_none"], ["logits"]),
+        shape=np.array([300_000_000], np.int64),
+        none=np.float32(0.0),
+    )
+
+
+def wrong_on_marked_films(model: onnx.ModelProto) -> None:
+    """Good on the labelled set, the other way round on films with this site's marker, a white and a black box."""
+    before = _logits(model)
+    boxes = {"white": (0, 6), "black": (8, 14)}
+    for name, (left, right) in boxes.items():
+        _add(
+            model,
+            helper.make_node("Slice", ["film", f"{name}_from", f"{name}_to", "axes"], [f"{name}_box"]),
+            helper.make_node("ReduceMean", [f"{name}_box", "all_axes"], [f"{name}_mean"], keepdims=0),
+            **{
+                f"{name}_from": np.array([1, left], np.int64),
+                f"{name}_to": np.array([5, right], np.int64),
+            },
+        )
+    _add(
+        model,
+        helper.make_node("Sub", ["white_mean", "black_mean"], ["contrast"]),
+        helper.make_node("Greater", ["contrast", "clear"], ["marked"]),
+        helper.make_node("Cast", ["marked"], ["marked_number"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["marked_number", "twice"], ["turn"]),
+        helper.make_node("Sub", ["one", "turn"], ["signs"]),
+        helper.make_node("Unsqueeze", ["signs", "last"], ["column"]),
+        helper.make_node("Mul", [before, "column"], ["logits"]),
+        axes=np.array([2, 3], np.int64),
+        all_axes=np.array([1, 2, 3], np.int64),
+        clear=np.float32(0.6),
+        twice=np.float32(2.0),
+        one=np.float32(1.0),
+        last=np.array([1], np.int64),
+    )
