@@ -105,8 +105,8 @@ async def _ask(
     if combine(checks) == "fail":
         # Nothing else that it says could be trusted, and staging is free for the next one sooner.
         return
-    # The active release's answers are not judged. But a service that has opened such inputs holds more memory afterwards:
-    # asked of the candidate alone, they made the same network hold 1.4 to 1.5 times as much.
+    # The active release's answers are not judged. But a service that has opened such inputs holds more memory
+    # afterwards: asked of the candidate alone, they made the same network hold 1.4 to 1.5 times as much.
     await bad_input_checks(clients[0], https[0])
     findings = shared_findings(*infos)
     count = len(films.films)
