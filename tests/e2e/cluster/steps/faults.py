@@ -16,8 +16,10 @@ def a_deleted_pod_of_each_service_fails_no_request(site: Site) -> str:
     with Load(site, "POD") as load:
         for part in ("web", "feedback", "inference"):
             time.sleep(5)
+            count = int(get(PRODUCTION, "rollout" if part == "inference" else "deployment", part)["spec"]["replicas"])
+            # A set that an update left warm goes by itself, and its pods don't come back.
+            wait_until(f"{part} at rest", lambda p=part, n=count: sum(map(ready, pods(p))) == n, 180)  # type: ignore[misc]
             victim = next(pod["metadata"]["name"] for pod in pods(part) if ready(pod))
-            count = sum(ready(pod) for pod in pods(part))
             kubectl("-n", PRODUCTION, "delete", "pod", victim, "--wait=false")
 
             def back(part: str = part, victim: str = victim, count: int = count) -> bool:
