@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_ARGS ?=
 CODE := hilum services training tests samples bench
 
-.PHONY: help run test test-infra lint format train train-default bench bench-inference bench-training bench-viewer rivals fuzz lock
+.PHONY: help run test checkov test-infra lint format train train-default bench bench-inference bench-training bench-viewer rivals fuzz lock
 .PHONY: ablations cross-validation retrain-proof backbones
 .PHONY: bench-lead bench-worklist chaos clean images kill-loop overload soak
 .PHONY: secrets publish e2e e2e-local e2e-ci restore-drill
@@ -32,6 +32,10 @@ run: $(VENV)/.serve  ## Start the whole reading room on this machine (Ctrl-C sto
 
 test: $(VENV)/.test  ## Run all tests with coverage (the first time installs torch: about 3 minutes)
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+	@$(MAKE) --no-print-directory checkov
+
+checkov: $(VENV)/.test  ## Read the rendered charts with checkov (an environment of its own, .cache/infra; part of make test)
+	HILUM_REQUIRE_REAL=1 tests/infra/run.sh -q -k test_charts
 
 test-oidc: $(VENV)/.test  ## Sign in by a real Keycloak (needs Java 17 and its distribution; docs/security.md)
 	$(BIN)/python -m bench.keycloak
