@@ -112,6 +112,10 @@ def test_the_canary_run_is_named_after_release_and_attempt_and_asks_for_these_tw
     made = objects("hilum", CANARY, **ON, gates__canary__live=LIVE, **runs)
     (run,) = [d for d in made if d["kind"] == "AnalysisRun"]
     assert run["metadata"]["name"] == f"gate-{DIGEST[:12]}-3"
+    # Running for weeks, and left behind by the next one: the environment is Synced and Healthy all the same.
+    kept = run["metadata"]["annotations"]
+    assert kept["argocd.argoproj.io/compare-options"] == "IgnoreExtraneous"
+    assert kept["argocd.argoproj.io/ignore-healthcheck"] == "true"
     by_name = {m["name"]: m for m in run["spec"]["metrics"]}
     url = by_name["evidence"]["provider"]["web"]["url"]
     assert f"live={LIVE}&shadow={DIGEST}&attempt=3" in url
