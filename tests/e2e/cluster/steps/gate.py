@@ -50,8 +50,8 @@ def canarys_analysis_asks_the_reading_room_and_waits_for_evidence(site: Site) ->
     live = _running(site)
     site.tree.append(f"{CANARY}/values.yaml", GATES.format(live=live))
     # The set before starts beside the new one and fetches its release too: its key stays trusted.
-    keys = (ROOT / "models/trusted-keys.txt").read_text(encoding="utf-8").strip()
-    trusted = f"releaseStore:\n  trustedKeys: {json.dumps(f'{keys}\n{public_text(key).strip()}')}"
+    keys = (ROOT / "models/trusted-keys.txt").read_text(encoding="utf-8").strip().splitlines()[-1]
+    trusted = f"releaseStore:\n  trustedKeys: |\n    {keys}\n    {public_text(key).strip()}"
     site.tree.change(f"{CANARY}/values.yaml", r"(?m)^releaseStore:$", trusted)
     site.tree.change(f"{CANARY}/bundle.yaml", r"digest: [0-9a-f]{64}", f"digest: {digest}")
     site.tree.append(f"{CANARY}/bundle.yaml", "  run: {attempt: 1, replicas: 1}\n")
