@@ -33,10 +33,6 @@ def a_changed_file_reaches_no_environment(site: Site) -> str:
     return refused(site, "2.0.4", "sha256", before=spoil)
 
 
-def less_light_inside_is_stopped_in_staging(site: Site) -> str:
-    return stopped(site, "2.1.3", candidates.half_the_light)
-
-
 def overconfidence_is_stopped_in_staging(site: Site) -> str:
     return stopped(site, "2.1.4", surgery.overconfident)
 
@@ -57,13 +53,14 @@ def one_that_needs_more_memory_than_it_may_have_is_stopped_in_staging(site: Site
     return stopped(site, "2.1.8", surgery.large)
 
 
-def one_that_is_wrong_on_this_sites_films_alone_is_stopped_in_canary(site: Site) -> str:
-    release = site.release("2.3.0", surgery.wrong_on_marked_films)
+def _stopped_in_canary(site: Site, version: str, change: candidates.Surgery, *, marked: bool) -> str:
+    """A release in which staging's few films see nothing, and the site's own do."""
+    release = site.release(version, change)
     number = site.ask(release)
     began = time.monotonic()
     site.until("staging's gate, which sees nothing", {"canary-shadow"}, 600)
     wait_until("canary's pods", lambda: site.serving("canary") == release.digest, 240)
-    sent = site.feed_while("canary-shadow", 500, marked=True)
+    sent = site.feed_while("canary-shadow", 500, marked=marked)
     ended = site.ended(release.digest, 120)
     failed = ended["failed"]
     assert ended["state"] == "rejected" and failed["environment"] == "canary", ended
@@ -75,6 +72,14 @@ def one_that_is_wrong_on_this_sites_films_alone_is_stopped_in_canary(site: Site)
         f"{failed['check']}: {failed['metric']} {failed['value']}, bound {failed['bound']}, n {failed['n']}; nobody "
         "was shown its answers"
     )
+
+
+def less_light_inside_is_stopped_in_canary(site: Site) -> str:
+    return _stopped_in_canary(site, "2.1.3", candidates.half_the_light, marked=False)
+
+
+def one_that_is_wrong_on_this_sites_films_alone_is_stopped_in_canary(site: Site) -> str:
+    return _stopped_in_canary(site, "2.3.0", surgery.wrong_on_marked_films, marked=True)
 
 
 def a_newer_candidate_waits_while_one_is_in_canary(site: Site) -> str:
@@ -174,12 +179,12 @@ FULL: tuple[Step, ...] = (
     a_changed_file_reaches_no_environment,
     shuffled_labels_are_stopped_in_staging,
     a_constant_answer_is_stopped_in_staging,
-    less_light_inside_is_stopped_in_staging,
     overconfidence_is_stopped_in_staging,
     one_critical_finding_worse_is_stopped_in_staging,
     a_slow_release_is_stopped_in_staging,
     one_that_fails_on_some_films_is_stopped_in_staging,
     one_that_needs_more_memory_than_it_may_have_is_stopped_in_staging,
+    less_light_inside_is_stopped_in_canary,
     one_that_is_wrong_on_this_sites_films_alone_is_stopped_in_canary,
     a_newer_candidate_waits_while_one_is_in_canary,
     silence_and_parts_that_are_away_reject_nothing,
