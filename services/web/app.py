@@ -140,7 +140,7 @@ def create_app(
     pages.install(app)
     # The last one added is the outermost.
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
-    app.add_middleware(Gate)
+    app.add_middleware(Gate, shown=pages.shown)
     app.add_middleware(SameOrigin)
     app.add_middleware(KnownHost, names=settings.host_names)
     app.add_middleware(RequestTelemetry, service="web")

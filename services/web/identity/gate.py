@@ -19,7 +19,7 @@ from services.web.identity import mask
 from services.web.identity.access import signed_out
 from services.web.identity.limits import network
 from services.web.identity.person import Person, set_current
-from services.web.identity.recorded import Recorded, database_away
+from services.web.identity.recorded import Recorded, Shown, database_away
 from services.web.identity.service import Identity
 
 # No patient's data behind them: probes, the metrics that Prometheus scrapes, signing in, and the pages' own files.
@@ -51,8 +51,9 @@ def _from_our_page(headers: Headers) -> bool:
 class Gate:
     """Puts the `Person` into `request.state.person`; who is unknown gets a 401 problem or the page to sign in."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, shown: Shown) -> None:
         self.app = app
+        self.shown = shown
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its person, or refuse it."""
@@ -73,15 +74,15 @@ class Gate:
         try:
             person = await self._person(identity, Request(scope), active=_is_act(scope, headers))
         except DatabaseUnavailable as error:
-            await database_away(error).response()(scope, receive, send)
+            await self.shown(scope, database_away(error).response())(scope, receive, send)
             return
         refusal = _refusal(identity, person, scope, headers, address)
         if refusal is not None or person is None:
-            await (refusal or signed_out().response())(scope, receive, send)
+            await self.shown(scope, refusal or signed_out().response())(scope, receive, send)
             return
         state["person"] = person
         set_current(person)
-        await Recorded(identity.trail, person, address).run(self.app, scope, receive, send)
+        await Recorded(identity.trail, person, address, self.shown).run(self.app, scope, receive, send)
 
     async def _person(self, identity: Identity, request: Request, *, active: bool) -> Person | None:
         authorization = request.headers.get("authorization")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hilum.problems import Problem
@@ -12,6 +14,8 @@ from hilum.storage import DatabaseUnavailable
 from services.web.identity.audit import Trail, entry_of, shows_patients
 from services.web.identity.person import Person
 
+# How a problem is shown to who asked: a person gets a page of it.
+Shown = Callable[[Scope, Response], Response]
 # Nothing was shown: not changed since, no such thing, or a failure of our own.
 _SHOWS_NOTHING = frozenset({304, 404})
 
@@ -28,6 +32,7 @@ class Recorded:
     trail: Trail
     person: Person
     address: str
+    shown: Shown
 
     async def run(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Run `app`; a log that can't be written refuses the change before it begins, and the view."""
@@ -55,7 +60,7 @@ class Recorded:
             try:
                 await self.trail.record(entry_of(self.person, self.address, method, path, 0))
             except DatabaseUnavailable as error:
-                await database_away(error).response()(scope, receive, send)
+                await self.shown(scope, database_away(error).response())(scope, receive, send)
                 return
         try:
             await app(scope, receive, written)
@@ -63,4 +68,4 @@ class Recorded:
             # A streamed answer wraps what its sending raises.
             if refused is None:
                 raise
-            await database_away(refused).response()(scope, receive, send)
+            await self.shown(scope, database_away(refused).response())(scope, receive, send)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from services.web.pages import drift, errors, finding, informative, numbers, plain, promotion, reviews, study, worklist
+from services.web.pages.errors import shown
+
+__all__ = ["install", "shown"]
 
 
 def install(app: FastAPI) -> None:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from services.web.identity.person import Person, current
 from services.web.pages.render import page
@@ -15,10 +16,12 @@ from services.web.pages.render import page
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 HEADINGS = {
     400: "This address is not complete",
+    401: "Nobody is signed in",
     403: "This is not allowed",
     404: "There is no such page",
     405: "This is not a page",
     422: "This address is not complete",
+    429: "One moment, please",
     503: "Hilum is not ready",
 }
 # Addresses that programs use; a browser that opens one wants what a program gets.
@@ -45,6 +48,12 @@ def _as_page(response: Response, person: Person | None) -> Response:
         release=None,
         binary="",
     )
+
+
+def shown(scope: Scope, response: Response) -> Response:
+    """What stands before the application says a problem: a page of it where a person sits at the other end."""
+    is_problem = response.headers.get("content-type") == "application/problem+json"
+    return _as_page(response, current()) if is_problem and wants_page(Request(scope)) else response
 
 
 def _for_people(handler: Handler) -> Handler:

@@ -1,5 +1,6 @@
-// Reads that wait in this browser until the server has acknowledged them. A read is kept before it is first sent, and
-// forgotten only after the acknowledgement; the idempotency key makes sending twice harmless.
+// Reads that wait in this browser until the server has acknowledged them. A read is kept here while it is first sent,
+// called saved only by the server's acknowledgement and kept only once it is on disk here, and forgotten after the
+// acknowledgement alone; the idempotency key makes sending twice harmless.
 
 export function newKey(crypto = globalThis.crypto) {
   if (crypto.randomUUID) return crypto.randomUUID();
@@ -66,17 +67,31 @@ export class Outbox {
     return this.store.remove(key);
   }
 
+  // A read that is made on this page: kept here and sent side by side. `kept` says whether this browser holds it, `said`
+  // what the server answers. Whoever hears "saved" need not wait until the browser has forgotten it: a page that goes
+  // meanwhile leaves it here, and the next one sends it once more, under the same key.
+  begin(entry) {
+    const kept = this.keep(entry).then(() => true, () => false);
+    const said = this.send(entry);
+    // Forgotten, or marked as refused, never before it is kept: it would come back after that.
+    const done = Promise.all([said, kept]).then(([outcome]) => this.settle(entry, outcome));
+    this.sending.set(entry.key, done.finally(() => this.sending.delete(entry.key)));
+    return { kept, said };
+  }
+
+  async settle(entry, outcome) {
+    // A browser without a database has nothing to forget; what was said of the read stands all the same.
+    if (outcome.kind === "saved") await this.forget(entry.key).catch(() => {});
+    if (outcome.kind === "refused") await this.keep({ ...entry, refused: outcome.detail, why: outcome.type }).catch(() => {});
+    return outcome;
+  }
+
   // Send one entry; two calls at once for the same entry are one request.
   deliver(entry) {
     const running = this.sending.get(entry.key);
     if (running) return running;
     const promise = this.send(entry)
-      .then(async (outcome) => {
-        // A browser without a database has nothing to forget; what was said of the read stands all the same.
-        if (outcome.kind === "saved") await this.forget(entry.key).catch(() => {});
-        if (outcome.kind === "refused") await this.keep({ ...entry, refused: outcome.detail, why: outcome.type }).catch(() => {});
-        return outcome;
-      })
+      .then((outcome) => this.settle(entry, outcome))
       .finally(() => this.sending.delete(entry.key));
     this.sending.set(entry.key, promise);
     return promise;

@@ -12,12 +12,12 @@ function open() {
   });
 }
 
-// Run `work` on the store of reads; resolves once the transaction is complete, so once it is on disk.
-async function within(mode, work) {
+// Run `work` on the store of reads; resolves once the transaction is complete: with "strict", once it is on disk.
+async function within(mode, work, durability = "strict") {
   const database = await open();
   try {
     return await new Promise((resolve, reject) => {
-      const transaction = database.transaction(READS, mode, { durability: "strict" });
+      const transaction = database.transaction(READS, mode, { durability });
       const request = work(transaction.objectStore(READS));
       transaction.addEventListener("complete", () => resolve(request.result));
       for (const kind of ["error", "abort"]) transaction.addEventListener(kind, () => reject(transaction.error));
@@ -30,5 +30,6 @@ async function within(mode, work) {
 export const reads = {
   all: () => within("readonly", (store) => store.getAll()),
   put: (entry) => within("readwrite", (store) => store.put(entry)),
-  remove: (key) => within("readwrite", (store) => store.delete(key)),
+  // What comes back after a power cut is sent once more, and does no harm.
+  remove: (key) => within("readwrite", (store) => store.delete(key), "relaxed"),
 };

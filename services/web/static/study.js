@@ -114,19 +114,19 @@ async function save() {
   }
   read.lock(true);
   tell("Saving …");
-  const entry = entryOf(labels);
   // A full or forbidden storage must not stop a read: it is sent all the same.
-  const kept = await outbox.keep(entry).then(() => true, () => false);
+  const { kept, said } = outbox.begin(entryOf(labels));
   // Asked while the read is on its way: it is another study in any case.
   const following = nextUnread(uid);
   following.catch(() => {});
-  const outcome = await outbox.deliver(entry);
+  const outcome = await said;
   if (outcome.kind === "saved") {
     afterSaving(following);
     return;
   }
   if (outcome.kind === "refused") {
     // What is typed stays in the form, as a new read.
+    await outbox.sending.get(key);
     await outbox.forget(key).catch(() => {});
     key = newKey();
     read.lock(false);
@@ -134,7 +134,7 @@ async function save() {
     tell(`Not saved: ${outcome.detail}${outcome.type === "read-meanwhile" ? " Save again to keep this one too, as a new version." : ""}`, "bad");
     return;
   }
-  if (!kept) {
+  if (!(await kept)) {
     read.lock(false);
     tell(`${outcome.detail} This browser can't keep the read: leave this page open and save again.`, "bad");
     return;

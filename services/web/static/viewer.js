@@ -9,6 +9,8 @@ import { Ruler } from "./ruler.js";
 import { tableOf } from "./voi.js";
 
 const MOST_SCALE = 16;
+const SLOW_MS = 700;
+const ON_ITS_WAY = "The film is on its way …";
 
 export class FilmView {
   constructor(figure, { painter, frames, announce = () => {}, onChange = () => {} }) {
@@ -27,7 +29,9 @@ export class FilmView {
     this.place = { scale: null, x: 0, y: 0, turn: 0 };
     this.ruler = new Ruler(this);
     this.lens = new Lens(this);
-    this.figure.querySelector("img.picture").addEventListener("error", () => this.onPictureError());
+    this.picture = figure.querySelector("img.picture");
+    this.picture.addEventListener("error", () => this.onPictureError());
+    this.picture.addEventListener("load", () => this.note.textContent === ON_ITS_WAY && this.setNote(""));
     new ResizeObserver(() => this.draw()).observe(figure);
     // A screen of another density, or the browser's own zoom.
     addEventListener("resize", () => this.draw());
@@ -60,14 +64,18 @@ export class FilmView {
     if (this.frame || this.loading) return;
     this.loading = true;
     this.setNote("");
+    // A black stage without a word looks like a black film.
+    const slow = setTimeout(() => this.picture.complete || this.setNote(ON_ITS_WAY), SLOW_MS);
     try {
       this.frame = await this.frames.get(this.url);
       this.size.aspect = aspectOf(this.frame.spacing);
+      this.setNote("");
       this.changed();
       performance.mark("hilum:frame", { detail: this.figure.dataset.uid });
     } catch (error) {
       this.setNote(`Only a small 8-bit picture is shown: ${error.message}.`, true);
     } finally {
+      clearTimeout(slow);
       this.loading = false;
     }
   }

@@ -12,13 +12,14 @@ import io
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
-from tests.e2e.pictures import doors, lists, others, studies, two_readers
+from tests.e2e.pictures import doors, lists, others, studies, trouble, two_readers
 from tests.e2e.pictures.accessible import complaints, fetch
 from tests.e2e.pictures.numbers import take_numbers
 from tests.e2e.pictures.studio import State, studio
@@ -26,12 +27,25 @@ from tests.e2e.reading_room import ROOT, chromium_path, launch
 
 IMAGES = ROOT / "docs" / "images"
 SIZES = {"": (1366, 768), "-4k": (3840, 2160)}
+# The states whose picture at the larger size stands in the docs too.
+LARGE = {"worklist", "viewer"}
+Settings = Callable[[Path], AbstractContextManager[dict[str, str]]]
+
+
+def plain(**settings: str) -> Settings:
+    """A room that needs nothing beside it."""
+    return lambda _: nullcontext(settings)
+
+
 # Each line is one room: its settings, and the states in the order in which they follow one another.
-ROOMS: tuple[tuple[dict[str, str], tuple[State, ...]], ...] = (
-    ({}, (*lists.EMPTY, *doors.STATES, *lists.STATES, *others.STATES)),
-    ({}, studies.STATES),
-    ({"HILUM_BLIND_SHARE": "1"}, studies.BLIND),
-    ({}, two_readers.STATES),
+ROOMS: tuple[tuple[Settings, tuple[State, ...]], ...] = (
+    (plain(), (*lists.EMPTY, *doors.STATES, *lists.STATES, *others.STATES)),
+    (plain(), studies.STATES),
+    (plain(HILUM_BLIND_SHARE="1"), studies.BLIND),
+    (plain(), two_readers.STATES),
+    (trouble.no_release, trouble.LIMITED),
+    (plain(), trouble.TROUBLE),
+    (trouble.on_trial, trouble.TRIAL),
 )
 
 
@@ -55,12 +69,13 @@ def take(page: Page, name: str, *, folder: Path, large: bool) -> None:
             break
         page.wait_for_timeout(100)
     page.wait_for_timeout(400)
-    for suffix, (width, height) in list(SIZES.items())[: 2 if large else 1]:
-        if large:
+    both = large or name in LARGE
+    for suffix, (width, height) in list(SIZES.items())[: 2 if both else 1]:
+        if both:
             page.set_viewport_size({"width": width, "height": height})
             page.wait_for_timeout(600)
         keep(page, folder / f"{name}{suffix}.webp")
-    if large:
+    if both:
         width, height = SIZES[""]
         page.set_viewport_size({"width": width, "height": height})
 
@@ -80,7 +95,8 @@ def walk(browser: Browser, look: Callable[[Page, str], None], only: Sequence[str
         for number, (settings, states) in enumerate(ROOMS):
             if only and not set(only) & {name_of(state) for state in states}:
                 continue
-            with studio(browser, Path(name) / str(number), **settings) as room:
+            folder = Path(name) / str(number)
+            with settings(folder) as made, studio(browser, folder, **made) as room:
                 for state in states:
                     try:
                         look(state(room), name_of(state))

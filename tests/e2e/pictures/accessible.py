@@ -13,7 +13,10 @@ PACKAGE = "axe-core@4.14.1"
 RUN = """async () => {
   const found = await axe.run(document, { resultTypes: ["violations"] });
   return found.violations.map(({ id, impact, nodes }) =>
-    `${id} (${impact}): ${nodes.slice(0, 4).map((node) => node.target.join(" ")).join(", ")}`);
+    `${id} (${impact}): ${nodes.slice(0, 4).map(({ target, any }) => {
+      const ratio = any[0]?.data?.contrastRatio;
+      return target.join(" ") + (ratio ? ` has ${ratio}` : "");
+    }).join(", ")}`);
 }"""
 
 
@@ -21,7 +24,7 @@ def fetch(folder: Path) -> str:
     """axe-core's script, by npm from the registry; it is no part of the product. Raises OSError with the reason."""
     try:
         done = subprocess.run(
-            ["npm", "pack", "--silent", PACKAGE],
+            ["npm", "pack", "--silent", "--prefer-offline", PACKAGE],
             cwd=folder, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:

@@ -15,8 +15,16 @@ from hilum.wire import ReadIn
 from services.feedback.app import create_app
 from services.feedback.ledger import Ledger
 from services.feedback.settings import FeedbackSettings
+from tests.fixtures.quick import quick_folder
 
 Post = Callable[..., Any]
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder whose rows need no disk."""
+    with quick_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

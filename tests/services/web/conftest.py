@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.fixtures.quick import quick_folder
 from tests.releases import make_tiny_release
 from tests.services.web.room import Room, open_room
 
@@ -15,6 +17,13 @@ from tests.services.web.room import Room, open_room
 def tiny_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a release whose finding k fires for a film whose k-th block is bright."""
     return make_tiny_release(tmp_path_factory.mktemp("releases") / "tiny").folder
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder whose rows need no disk."""
+    with quick_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -38,7 +47,21 @@ def room(tmp_path: Path, tiny_release: Path) -> Iterator[Room]:
 
 
 @pytest.fixture(scope="module")
-def still_room(tmp_path_factory: pytest.TempPathFactory, tiny_release: Path) -> Iterator[Room]:
+def still_room(tiny_release: Path) -> Iterator[Room]:
     """One reading room for all of a module's tests that leave nothing behind, on SQLite."""
-    with open_room(tmp_path_factory.mktemp("still"), tiny_release) as opened:
+    with quick_folder() as folder, open_room(folder, tiny_release) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def any_still_room(request: pytest.FixtureRequest, tiny_release: Path) -> Iterator[Room]:
+    """The same on each database."""
+    with contextlib.ExitStack() as stack:
+        url = ""
+        if request.param == "postgresql":
+            server = request.getfixturevalue("postgres_server")
+            name = server.create_database()
+            stack.callback(server.drop_database, name)
+            url = server.database_url(name)
+        folder = stack.enter_context(quick_folder())
+        yield stack.enter_context(open_room(folder, tiny_release, database_url=url))

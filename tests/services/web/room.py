@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -27,7 +28,9 @@ BASE_URL = "http://localhost"
 
 
 class Wire(httpx.AsyncBaseTransport):
-    """The line to a service; `cut` it, and nothing gets through. `target` may be exchanged while it runs.
+    """The line to a service; `cut` it, and nothing gets through; while it is `held`, nothing is answered.
+
+    `target` may be exchanged while it runs.
 
     A request that holds the bytes `poison` is answered with 500.
     """
@@ -35,12 +38,15 @@ class Wire(httpx.AsyncBaseTransport):
     def __init__(self, target: FastAPI) -> None:
         self.target = target
         self.cut = False
+        self.held = False
         self.poison: bytes | None = None
         self.requests: list[str] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if self.cut:
             raise httpx.ConnectError("the line is cut", request=request)
+        while self.held:
+            await asyncio.sleep(0.02)
         if self.poison is not None and self.poison in await request.aread():
             return httpx.Response(500, request=request)
         self.requests.append(f"{request.method} {request.url.path}")

@@ -73,13 +73,13 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_file_is_refused_and_leaves_nothing(room: Room, name: str) -> None:
+def test_a_bad_file_is_refused_and_leaves_nothing(still_room: Room, name: str) -> None:
     body, status = BAD[name]
-    document = problem(room.send((f"{name}.png", body)), status)
+    document = problem(still_room.send((f"{name}.png", body)), status)
     assert [film["outcome"] for film in document["films"]] == ["refused"]
     assert document["films"][0]["detail"] == document["detail"]
-    nothing_is_left(room)
-    assert room.listed() == []
+    nothing_is_left(still_room)
+    assert still_room.listed() == []
 
 
 def test_a_leg_film_is_kept_with_a_warning_and_is_in_the_list(room: Room) -> None:
@@ -139,9 +139,9 @@ def test_an_upload_beyond_the_limit_is_refused(room: Room, declared: bool) -> No
     ],
     ids=["json", "bare png", "no boundary", "other boundary", "no name", "no parts", "text", "wrong field"],
 )
-def test_a_request_that_is_no_upload_is_refused(room: Room, content_type: str, body: bytes, status: int) -> None:
-    problem(room.client.post("/v1/studies", content=body, headers={"Content-Type": content_type}), status)
-    nothing_is_left(room)
+def test_a_request_that_is_no_upload_is_refused(still_room: Room, content_type: str, body: bytes, status: int) -> None:
+    problem(still_room.client.post("/v1/studies", content=body, headers={"Content-Type": content_type}), status)
+    nothing_is_left(still_room)
 
 
 @pytest.mark.parametrize(
@@ -154,23 +154,23 @@ def test_a_request_that_is_no_upload_is_refused(room: Room, content_type: str, b
         ("site", "a\nb"),
     ],
 )
-def test_a_field_that_is_no_text_of_its_kind_is_refused(room: Room, field: str, value: str) -> None:
-    problem(room.send(pattern_film(1), **{field: value}), 422)
-    nothing_is_left(room)
+def test_a_field_that_is_no_text_of_its_kind_is_refused(still_room: Room, field: str, value: str) -> None:
+    problem(still_room.send(pattern_film(1), **{field: value}), 422)
+    nothing_is_left(still_room)
 
 
-def test_a_field_given_twice_with_two_values_is_refused(room: Room) -> None:
+def test_a_field_given_twice_with_two_values_is_refused(still_room: Room) -> None:
     files = [("file", ("a.png", pattern_film(1)))]
-    answer = room.client.post("/v1/studies", files=files, data={"patient_id": ["P-1", "P-2"]})
+    answer = still_room.client.post("/v1/studies", files=files, data={"patient_id": ["P-1", "P-2"]})
     problem(answer, 422)
-    nothing_is_left(room)
+    nothing_is_left(still_room)
 
 
-def test_too_many_files_are_refused(room: Room) -> None:
-    count = room.web.settings.max_films_per_request + 1
-    answer = room.client.post("/v1/studies", files=[("file", ("a.png", b"x")) for _ in range(count)])
+def test_too_many_files_are_refused(still_room: Room) -> None:
+    count = still_room.web.settings.max_films_per_request + 1
+    answer = still_room.client.post("/v1/studies", files=[("file", ("a.png", b"x")) for _ in range(count)])
     problem(answer, 400)
-    nothing_is_left(room)
+    nothing_is_left(still_room)
 
 
 @pytest.mark.parametrize(
@@ -183,15 +183,15 @@ def test_too_many_files_are_refused(room: Room) -> None:
         "/v1/studies/" + "1" * 300,
     ],
 )
-def test_a_study_that_is_not_here_is_a_404(any_room: Room, path: str) -> None:
-    problem(any_room.client.get(path), 404)
+def test_a_study_that_is_not_here_is_a_404(any_still_room: Room, path: str) -> None:
+    problem(any_still_room.client.get(path), 404)
     for below in (
         "/films/1.2.3/image.png",
         "/films/%00/thumbnail.png",
         "/films/1.2/original",
         "/films/1.2/heat?finding=x",
     ):
-        problem(any_room.client.get(path + below), 404)
+        problem(any_still_room.client.get(path + below), 404)
 
 
 def test_no_mutated_film_makes_an_error_of_ours_or_leaves_a_blob_without_a_row(room: Room) -> None:

@@ -33,11 +33,13 @@ def test_a_search_finds_how_a_number_begins_whatever_its_case(any_room: Room) ->
     assert uids(any_room, q="  acc-101 ") == ["1.2.2"]
 
 
-@pytest.mark.parametrize("hostile", ["' OR 1=1 --", "%", "_", "\\", "\x00", "<script>", "é" * 128, "😀", "]]>"])
-def test_a_hostile_text_is_a_text(any_room: Room, hostile: str) -> None:
-    add(any_room, 1, NOW, accession=f"{hostile[:60]}x".replace("\0", ""))
-    found = uids(any_room, q=hostile[:40])
-    assert found == ["1.2.1"]
+def test_a_hostile_text_is_a_text(any_room: Room) -> None:
+    hostile = ["' OR 1=1 --", "%", "_", "\\", "<script>", "é" * 128, "😀", "]]>"]
+    for number, words in enumerate(hostile):
+        add(any_room, number, NOW, accession=f"{words[:60]}x")
+    for number, words in enumerate(hostile):
+        assert uids(any_room, q=words[:40]) == [f"1.2.{number}"], words
+    assert len(uids(any_room, q="\x00")) == len(hostile), "what no database can hold is no filter"
 
 
 def test_a_text_that_begins_very_many_numbers_says_that_it_is_too_short(room: Room) -> None:
@@ -166,9 +168,9 @@ def test_a_row_says_why_how_long_and_until_when(any_room: Room) -> None:
 
 @pytest.mark.parametrize("column", ["accession", "patient_id"])
 @pytest.mark.parametrize(("where", "index"), [("", ""), (" AND status <> 'read'", "_unread")])
-def test_a_search_is_one_range_of_an_index(any_room: Room, column: str, where: str, index: str) -> None:
-    assert any_room.listed() == []  # the tables are there
-    with any_room.web.engine.connect() as connection:
+def test_a_search_is_one_range_of_an_index(any_still_room: Room, column: str, where: str, index: str) -> None:
+    assert any_still_room.listed() == []  # the tables are there
+    with any_still_room.web.engine.connect() as connection:
         postgresql = connection.dialect.name == "postgresql"
         if postgresql:
             connection.execute(text("SET enable_seqscan = off"))

@@ -112,6 +112,9 @@ def test_nothing_is_shown_and_nothing_changes_while_the_log_can_not_be_written(
     for path in (f"/studies/{uid}", "/history", f"/v1/studies/{uid}/films/{film}/original"):
         answer = room.client.get(path)
         assert (answer.status_code, answer.json()["type"]) == (503, "urn:hilum:problem:database-unavailable"), path
+    page = room.client.get("/history", headers={"Accept": "text/html"})
+    assert (page.status_code, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
+    assert "Hilum is not ready" in page.text
     before = room.rows()
     assert room.read(uid, {FINDINGS[0]: 1}, "k").status_code == 503
     assert room.send(pattern_film(2)).status_code == 503

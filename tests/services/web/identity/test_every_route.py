@@ -62,7 +62,8 @@ def test_nobody_who_is_not_signed_in_gets_anything_but_the_open_paths(guarded: R
 
 
 def test_an_admin_reads_nothing_by_being_one_and_a_reader_administers_nothing(guarded: Room) -> None:
-    for name, roles in ROLES.items():
+    # Of two people with the same roles one is enough.
+    for name, roles in {frozenset(held): (who, held) for who, held in ROLES.items()}.values():
         guarded.client.cookies.clear()
         sign_in(guarded, name)
         for method, path, route in routes(guarded):

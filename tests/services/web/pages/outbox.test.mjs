@@ -3,6 +3,13 @@ import { test } from "node:test";
 
 const { Outbox, newKey, sendRead } = await import(`${process.env.HILUM_STATIC}/outbox.js`);
 
+// As Promise.withResolvers, which Node before 22 lacks.
+function withResolvers() {
+  const made = {};
+  made.promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }));
+  return made;
+}
+
 // The interface of store.js over a map; the browser's own database is tried in tests/e2e.
 class Store {
   kept = new Map();
@@ -61,6 +68,59 @@ test("two deliveries of one read at once are one request", async () => {
   assert.equal(sent, 1);
 });
 
+test("a read is sent while the browser writes it down, and forgotten after both", async () => {
+  const order = [];
+  const write = withResolvers();
+  const store = new Store();
+  store.put = async (entry) => {
+    order.push("keeping");
+    await write.promise;
+    store.kept.set(entry.key, entry);
+    order.push("kept");
+  };
+  store.remove = async (key) => {
+    order.push("forgotten");
+    store.kept.delete(key);
+  };
+  const outbox = new Outbox(store, async () => {
+    order.push("sent");
+    return { kind: "saved", detail: "", type: "" };
+  });
+  const { kept, said } = outbox.begin(entry("a"));
+  // The next study may be shown on the server's word alone, however slow this browser's disk is.
+  assert.equal((await said).kind, "saved");
+  assert.deepEqual(order, ["keeping", "sent"]);
+  const again = outbox.deliver(entry("a"));
+  write.resolve();
+  assert.equal(await kept, true);
+  assert.equal((await again).kind, "saved");
+  assert.deepEqual(order, ["keeping", "sent", "kept", "forgotten"]);
+  assert.deepEqual(await outbox.entries(), []);
+});
+
+test("a page that goes before it has forgotten a saved read leaves it to the next one, which sends the same key", async () => {
+  const store = new Store();
+  const keys = [];
+  const send = async ({ key }) => {
+    keys.push(key);
+    return { kind: "saved", detail: "", type: "" };
+  };
+  const gone = new Outbox({ ...store, all: store.all, put: store.put, remove: () => new Promise(() => {}) }, send);
+  assert.equal((await gone.begin(entry("a")).said).kind, "saved");
+  const next = new Outbox(store, send);
+  assert.deepEqual((await next.flush()).map((e) => e.key), ["a"]);
+  assert.deepEqual(keys, ["a", "a"]);
+  assert.deepEqual(await next.entries(), []);
+});
+
+test("a read that the server does not answer is kept once it is written down", async () => {
+  const outbox = new Outbox(new Store(), outcomes("away"));
+  const { kept, said } = outbox.begin(entry("a"));
+  assert.equal((await said).kind, "away");
+  assert.equal(await kept, true);
+  assert.deepEqual((await outbox.entries()).map((e) => e.key), ["a"]);
+});
+
 test("a browser without a database still sends a read", async () => {
   const broken = async () => {
     throw new Error("no storage");
@@ -68,6 +128,9 @@ test("a browser without a database still sends a read", async () => {
   const outbox = new Outbox({ all: broken, put: broken, remove: broken }, outcomes("saved"));
   assert.deepEqual(await outbox.entries(), []);
   assert.equal((await outbox.deliver(entry("a"))).kind, "saved");
+  const { kept, said } = outbox.begin(entry("b"));
+  assert.equal((await said).kind, "saved");
+  assert.equal(await kept, false);
 });
 
 test("nobody signed in stops the line, another person's read does not", async () => {
