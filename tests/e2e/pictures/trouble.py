@@ -21,6 +21,11 @@ FILM = ("**/films/*/preview.png", "**/films/*/frame")
 HELD: list[Route] = []
 
 
+def hold(route: Route) -> None:
+    """Answer nothing yet."""
+    HELD.append(route)
+
+
 @contextlib.contextmanager
 def no_release(folder: Path) -> Iterator[dict[str, str]]:
     """Settings of a room whose release is missing: it takes films and reads, and scores nothing."""
@@ -67,7 +72,7 @@ def film_loading(studio: Studio) -> Page:
     uid = studio.scored(studio.send(SAMPLES / "nih_test1.dcm"))
     page = studio.page("anna")
     for address in FILM:
-        page.route(address, lambda route: HELD.append(route))
+        page.route(address, hold)
     _held(studio, uid)
     expect(page.get_by_text("The film is on its way")).to_be_visible()
     return page
