@@ -10,6 +10,7 @@ import argparse
 import csv
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -78,6 +79,8 @@ def main() -> None:
         "--out", type=Path, help="CSV of the times, such as build/machines.csv; its log comes beside it"
     )
     asked = parser.parse_args()
+    # So that the machines are switched off then too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
     if os.geteuid() or not sys.platform.startswith("linux"):
         raise SystemExit("make test-machines needs root on Linux: it starts machines by systemd-nspawn")
     STATE.mkdir(parents=True, exist_ok=True)
