@@ -13,4 +13,16 @@ if ! cmp -s requirements/infra.txt "$venv/installed.txt"; then
   "$venv/bin/python" -m pip --disable-pip-version-check install --quiet --progress-bar off -r requirements/infra.txt
   cp requirements/infra.txt "$venv/installed.txt"
 fi
-exec "$venv/bin/python" -m pytest -c tests/infra/pytest.ini tests/infra "$@"
+tests() { "$venv/bin/python" -m pytest -c tests/infra/pytest.ini "$@"; }
+[ $# = 0 ] || { tests tests/infra "$@"; exit; }
+
+# The simulated AWS is nearly all waiting for its provider, the rest is work: beside one another.
+said=$(mktemp)
+tests tests/infra/test_simulated_aws.py > "$said" 2>&1 &
+simulated=$!
+trap 'kill $simulated 2> /dev/null || true; rm -f "$said"' EXIT
+status=0
+tests tests/infra --ignore=tests/infra/test_simulated_aws.py || status=$?
+wait $simulated || status=$?
+cat "$said"
+exit $status

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -85,6 +86,8 @@ class Site:
         self.lives[machine.name] = machines.boot(machine)
         machines.answers(machine, self.key)
         (STATE / "known_hosts").unlink(missing_ok=True)
+        # A way to the machine that had this address would be tried until it is found dead.
+        shutil.rmtree(STATE / "cp", ignore_errors=True)
 
     def off(self, machine: Machine) -> None:
         """Switch one off in order."""
@@ -146,6 +149,7 @@ class Site:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
         beside = Path(sys.executable).with_name("ansible-playbook")
         settings = {"ANSIBLE_INVENTORY": str(STATE / "inventory.json"), "ANSIBLE_NOCOLOR": "1"}
+        settings["ANSIBLE_SSH_CONTROL_PATH_DIR"] = str(STATE / "cp")
         # With the time of each line, which the output has not: what took how long.
         settings["ANSIBLE_LOG_PATH"] = str(STATE / "ansible.log")
         return [str(beside), playbook, *arguments], kept | settings | self.secrets

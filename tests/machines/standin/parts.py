@@ -23,6 +23,8 @@ def say(text: str) -> None:
 
 def start(children: Children, name: str, *command: str | Path) -> None:
     """Start one part; the journal gets what it says."""
+    # systemd ends this process alone (KillMode=process), and may do so before watch() listens for it.
+    signal.signal(signal.SIGTERM, lambda *_: (stop(children), sys.exit("k3s: ended while starting")))
     log = Path("/var/log/k3s")
     log.mkdir(exist_ok=True)
     with (log / f"{name}.log").open("ab") as out:
