@@ -24,7 +24,7 @@ def say(text: str) -> None:
 def start(children: Children, name: str, *command: str | Path) -> None:
     """Start one part; the journal gets what it says."""
     # systemd ends this process alone (KillMode=process), and may do so before watch() listens for it.
-    signal.signal(signal.SIGTERM, lambda *_: (stop(children), sys.exit("k3s: ended while starting")))
+    signal.signal(signal.SIGTERM, lambda *_: end_early(children))
     log = Path("/var/log/k3s")
     log.mkdir(exist_ok=True)
     with (log / f"{name}.log").open("ab") as out:
@@ -62,6 +62,12 @@ def stop(children: Children) -> None:
             child.wait(15)
         except subprocess.TimeoutExpired:
             child.kill()
+
+
+def end_early(children: Children) -> None:
+    """Asked to end while it starts."""
+    stop(children)
+    sys.exit("k3s: ended while starting")
 
 
 def notify() -> None:
