@@ -33,10 +33,6 @@ def a_changed_file_reaches_no_environment(site: Site) -> str:
     return refused(site, "2.0.4", "sha256", before=spoil)
 
 
-def overconfidence_is_stopped_in_staging(site: Site) -> str:
-    return stopped(site, "2.1.4", surgery.overconfident)
-
-
 def one_critical_finding_worse_is_stopped_in_staging(site: Site) -> str:
     return stopped(site, "2.1.5", surgery.one_finding_worse)
 
@@ -76,6 +72,10 @@ def _stopped_in_canary(site: Site, version: str, change: candidates.Surgery, *, 
 
 def less_light_inside_is_stopped_in_canary(site: Site) -> str:
     return _stopped_in_canary(site, "2.1.3", candidates.half_the_light, marked=False)
+
+
+def overconfidence_is_stopped_in_canary(site: Site) -> str:
+    return _stopped_in_canary(site, "2.1.4", surgery.overconfident, marked=False)
 
 
 def one_that_is_wrong_on_this_sites_films_alone_is_stopped_in_canary(site: Site) -> str:
@@ -179,12 +179,12 @@ FULL: tuple[Step, ...] = (
     a_changed_file_reaches_no_environment,
     shuffled_labels_are_stopped_in_staging,
     a_constant_answer_is_stopped_in_staging,
-    overconfidence_is_stopped_in_staging,
     one_critical_finding_worse_is_stopped_in_staging,
     a_slow_release_is_stopped_in_staging,
     one_that_fails_on_some_films_is_stopped_in_staging,
     one_that_needs_more_memory_than_it_may_have_is_stopped_in_staging,
     less_light_inside_is_stopped_in_canary,
+    overconfidence_is_stopped_in_canary,
     one_that_is_wrong_on_this_sites_films_alone_is_stopped_in_canary,
     a_newer_candidate_waits_while_one_is_in_canary,
     silence_and_parts_that_are_away_reject_nothing,
