@@ -102,5 +102,8 @@ def _values(run: str, metric: str) -> list[str]:
     found: dict[str, Any] = get("hilum-canary", "analysisrun", run)
     results = found.get("status", {}).get("metricResults", [])
     return [
-        str(one.get("value", "")) for each in results if each["name"] == metric for one in each.get("measurements", [])
+        str(one.get("value", "")).strip('"')
+        for each in results
+        if each["name"] == metric
+        for one in each.get("measurements", [])
     ]
