@@ -58,7 +58,7 @@ def slow(model: onnx.ModelProto) -> None:
 
 
 def fails_on_some(model: onnx.ModelProto) -> None:
-    """Fails on about one film in eight, by the last digits of its mean: an index beyond its table."""
+    """Fails on some films, by the last digits of their mean: an index beyond its table."""
     before = _logits(model)
     _add(
         model,
