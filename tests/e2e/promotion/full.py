@@ -115,7 +115,7 @@ def silence_and_parts_that_are_away_reject_nothing(site: Site) -> str:
     assert site.mlflow is not None
     site.mlflow.stop()
     kubectl("-n", ground.STORE, "scale", "deployment/prometheus", "--replicas=0")
-    wait_until("Prometheus gone", lambda: not get(ground.STORE, "pods", "-l", "app=prometheus")["items"], 90)
+    wait_until("Prometheus gone", lambda: not get(ground.STORE, "pods", "-l", "app=prometheus").get("items"), 90)
     for number in range(100, 200):
         site.feed(number)
     began = time.monotonic()
