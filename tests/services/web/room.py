@@ -139,8 +139,8 @@ def beside(room: Room, reader: str, **settings: Any) -> Iterator[Room]:
         yield Room(web, client, room.feedback_app, room.to_inference, room.to_feedback)
 
 
-def wait_for(look: Callable[[], Any], seconds: float = 20.0) -> Any:
-    """What `look` gives once it is true; a test that waits in vain fails here."""
+def wait_for(look: Callable[[], Any], seconds: float = 60.0) -> Any:
+    """What `look` gives once it is true; a test that waits in vain fails here. A busy machine stands still for 20 s."""
     end = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < end, "waited in vain"
