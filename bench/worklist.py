@@ -36,6 +36,7 @@ from sqlalchemy import Engine, select
 from bench.machine import describe, slug
 from bench.processor import Processor
 from bench.worklist_rows import SITES, SPACING, Size, accession_of, answer_some, fill, patient_of, uid_of
+from hilum.collector import spare_what_stays
 from hilum.storage import make_engine, upgrade
 from hilum.telemetry import configure_logging
 from services.web.app import create_app
@@ -142,6 +143,8 @@ async def _running(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
             await asyncio.sleep(0.1)
         # What a start looks through once (reads not counted yet, films without their rows) is no part of a list's time.
         await asyncio.sleep(SETTLE_SECONDS)
+        # As in the service, which does it before it serves (services/web/__main__.py).
+        spare_what_stays()
         yield client
 
 

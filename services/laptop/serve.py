@@ -12,6 +12,7 @@ from types import FrameType
 import typer
 import uvicorn
 
+from hilum.collector import spare_what_stays
 from hilum.telemetry import configure_logging
 from services.laptop.app import create_app
 from services.laptop.lock import FolderInUse, locked
@@ -28,6 +29,11 @@ class CannotStart(Exception):
 
 class _Server(uvicorn.Server):
     """A server that ends with status 0 when it is asked to stop; uvicorn would raise the signal once more."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start; what that made is never looked through again."""
+        await super().startup(sockets)
+        spare_what_stays()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """End what would never end by itself, then stop as uvicorn does."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from types import FrameType
 
 import uvicorn
 
 from hilum import telemetry_traces
+from hilum.collector import spare_what_stays
 from hilum.settings import from_environment
 from hilum.telemetry import configure_logging
 from services.web.app import create_app
@@ -23,6 +25,11 @@ KEEP_ALIVE_SECONDS = 120
 
 class _Server(uvicorn.Server):
     """uvicorn, which waits for open connections: the pages' streams, which never end by themselves, are ended first."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start; what that made is never looked through again."""
+        await super().startup(sockets)
+        spare_what_stays()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """End the streams, then stop."""
