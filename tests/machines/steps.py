@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import http.server
 import signal
 import subprocess
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tests.machines.machines import STATE, sh
 from tests.machines.site import AGENT, ALL, GPU_AGENT, ROOT, SERVER, VERSION_A, VERSION_B, Site
@@ -33,43 +37,70 @@ def three_bare_machines_start(site: Site) -> str:
     return f"{site.on(SERVER, 'systemd-detect-virt', check=False)}, {size} MB each"
 
 
-def what_is_wrong_stops_early_with_reason_and_remedy(site: Site) -> str:
+def refused(site: Site, words: str, **changes: object) -> None:
+    """site.yml stops with these words and a remedy, before anything is changed."""
+    played = site.play("site.yml", **changes)
+    assert played.status != 0
+    assert words in played.text, played.text[-1500:]
+    assert "then run this again" in played.text.lower(), words
+    assert played.changed == 0, words
+
+
+@contextmanager
+def no_releases() -> Iterator[str]:
+    """A mirror of K3s's releases that has none."""
+
+    class Nothing(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Nothing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def what_is_wrong_in_the_inventory_stops_early_with_reason_and_remedy(site: Site) -> str:
+    """What the machines can't be blamed for; none of them is asked anything that would change it."""
+    faults: tuple[tuple[str, dict[str, object]], ...] = (
+        (f"has the checksum {site.sums[VERSION_A]}, not {'0' * 64}", {"k3s_sha256": "0" * 64}),
+        ("`v1.34`, which is no release of K3s", {"k3s_version": "v1.34", "k3s_sha256": "0" * 64}),
+        ("/nowhere is not on this machine. Make it (ssh-keygen", {"ansible_ssh_private_key_file": "/nowhere"}),
+    )
+    for words, changes in faults:
+        refused(site, words, **changes)
+    with no_releases() as address:
+        later = {"k3s_airgap_dir": "", "k3s_download_url": address}
+        refused(site, f"There is no release {VERSION_A} at {address}", **later)
+    return f"{len(faults) + 1} faults"
+
+
+def what_is_wrong_on_a_machine_stops_early_with_reason_and_remedy(site: Site) -> str:
     """Each fault is put right afterwards; nothing was changed on any machine."""
-    faults = 0
-
-    def refused(words: str, **changes: object) -> None:
-        nonlocal faults
-        played = site.play("site.yml", **changes)
-        assert played.status != 0
-        assert words in played.text, played.text[-1500:]
-        assert "then run this again" in played.text.lower(), words
-        assert played.changed == 0, words
-        faults += 1
-
     # The machines share this machine's clock, so the wrong one is a `date` in front of the right one.
     site.on(AGENT, f"printf '{WRONG_DATE}' > /usr/local/bin/date; chmod 755 /usr/local/bin/date")
-    refused("The clock of hilum-agent-1 differs by 36")
+    refused(site, "The clock of hilum-agent-1 differs by 36")
     site.on(AGENT, "rm /usr/local/bin/date")
 
-    refused(f"has the checksum {site.sums[VERSION_A]}, not {'0' * 64}", k3s_sha256="0" * 64)
-    refused("`v1.34`, which is no release of K3s", k3s_version="v1.34", k3s_sha256="0" * 64)
-    refused("/nowhere is not on this machine. Make it (ssh-keygen", ansible_ssh_private_key_file="/nowhere")
-    refused("MiB free and needs", preflight_free_gb=100_000)
-    refused("MiB of memory and needs", preflight_memory_mb=10_000_000)
+    refused(site, "MiB free and needs", preflight_free_gb=100_000)
+    refused(site, "MiB of memory and needs", preflight_memory_mb=10_000_000)
     site.on(
         GPU_AGENT,
         "cp /etc/machine-id /root/right-id; echo " + site.on(AGENT, "cat /etc/machine-id") + " > /etc/machine-id",
     )
-    refused("are one machine or a copy of it")
+    refused(site, "are one machine or a copy of it")
     site.on(GPU_AGENT, "cp /root/right-id /etc/machine-id")
     site.on(AGENT, "systemd-run --unit=squatter --quiet python3 -m http.server 10250; sleep 1")
-    refused("Another program listens on K3s's ports of hilum-agent-1")
+    refused(site, "Another program listens on K3s's ports of hilum-agent-1")
     site.on(AGENT, "systemctl stop squatter")
     site.on(AGENT, "systemctl stop ssh.socket ssh; systemd-run --quiet --on-active=25 systemctl start ssh")
-    refused("hilum-agent-1 (172.31.253.11) can't be reached: no answer by SSH", preflight_connect_seconds=5)
+    refused(site, "hilum-agent-1 (172.31.253.11) can't be reached: no answer by SSH", preflight_connect_seconds=5)
     time.sleep(20)
-    refused("has no volume /dev/nothing", data_device="/dev/nothing")
-    return f"{faults} faults"
+    refused(site, "has no volume /dev/nothing", data_device="/dev/nothing")
+    return "7 faults"
 
 
 def a_check_on_fresh_machines_changes_nothing(site: Site) -> str:
@@ -137,10 +168,10 @@ def the_cluster_is_hardened(site: Site) -> str:
     assert '"resource":"secrets"' in log
     assert "plainly" not in log
     site.kubectl("create namespace says-nothing")
-    refused = site.on(SERVER, "k3s kubectl -n says-nothing run p --image=x --privileged 2>&1 || true", check=False)
-    assert "violates PodSecurity" in refused, refused
-    refused = site.on(SERVER, "k3s kubectl -n platform run p --image=x 2>&1 || true", check=False)
-    assert 'violates PodSecurity "restricted' in refused, refused
+    said = site.on(SERVER, "k3s kubectl -n says-nothing run p --image=x --privileged 2>&1 || true", check=False)
+    assert "violates PodSecurity" in said, said
+    said = site.on(SERVER, "k3s kubectl -n platform run p --image=x 2>&1 || true", check=False)
+    assert 'violates PodSecurity "restricted' in said, said
     for machine in ALL:
         # From a host outside the machines' network that may use SSH, and the API of servers.
         assert sh("timeout", "3", "bash", "-c", f"</dev/tcp/{machine.address}/10250", check=False).returncode
@@ -247,7 +278,8 @@ def a_reset_that_is_told_to_deletes_everything(site: Site) -> str:
 
 STEPS = (
     three_bare_machines_start,
-    what_is_wrong_stops_early_with_reason_and_remedy,
+    what_is_wrong_in_the_inventory_stops_early_with_reason_and_remedy,
+    what_is_wrong_on_a_machine_stops_early_with_reason_and_remedy,
     a_check_on_fresh_machines_changes_nothing,
     a_first_run_is_killed_half_way,
     from_there_to_a_cluster_of_three,
