@@ -78,6 +78,7 @@ def running() -> Iterator[Store]:
         server = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=folder)
     try:
         _make(f"http://{HOST}:{filer}/buckets/{NAME}/", server)
+        _listens(s3, server)
         yield Store(s3)
     finally:
         server.kill()
@@ -94,6 +95,20 @@ def _make(address: str, server: subprocess.Popen[bytes], seconds: int = 60) -> N
         except OSError as reason:
             if server.poll() is not None or time.monotonic() > end:
                 raise SystemExit(f"the bucket did not start ({reason}): {STATE}/bucket.log") from reason
+            time.sleep(0.5)
+        else:
+            return
+
+
+def _listens(port: int, server: subprocess.Popen[bytes], seconds: int = 60) -> None:
+    """S3 comes after the filer."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection((HOST, port), timeout=5).close()
+        except OSError as reason:
+            if server.poll() is not None or time.monotonic() > end:
+                raise SystemExit(f"the bucket's S3 did not start ({reason}): {STATE}/bucket.log") from reason
             time.sleep(0.5)
         else:
             return
