@@ -33,6 +33,7 @@ FROM_NOTHING = {
     "from_bare_to_ready",
     "three_servers_join_one_after_the_other",
     "a_bare_machine_with_a_volume_becomes_a_cluster",
+    "etcd_and_its_snapshots_are_lost_and_the_bucket_has_one",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import time
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.machines import bucket
 from tests.machines.machines import STATE, Machine, sh
 from tests.machines.site import ROOT, SERVER, VERSION_A, Site
 
@@ -88,4 +90,43 @@ def small_values_are_taken(site: Site) -> int:
     return len(lines)
 
 
-STEPS = (a_bare_machine_with_a_volume_becomes_a_cluster,)
+def etcd_and_its_snapshots_are_lost_and_the_bucket_has_one(site: Site) -> str:
+    """A snapshot goes to the bucket; after the loss of everything of etcd on the machine it is fetched from there."""
+    site.fresh(SERVER)
+    with bucket.running() as store:
+        site.secrets = store.keys
+        played = site.play("single-node.yml", **store.settings)
+        assert played.status == 0, played.text[-3000:]
+        site.ready(VERSION_A)
+        site.kubectl("-n default create secret generic drill --from-literal=word=kept")
+        played = site.play("backup.yml", **store.settings)
+        assert played.status == 0, played.text[-3000:]
+        names = re.findall(r"Snapshot (on-demand-\S+) saved in the bucket", played.text)
+        assert names, played.text[-1500:]
+        site.on(SERVER, "systemctl stop k3s; cd /var/lib/rancher/k3s/server/db; rm -rf etcd snapshots")
+        back = ("-e", "restore_confirm=proof", "-e", f"restore_snapshot={names[0]}")
+        played = site.play("restore.yml", *back, **store.settings)
+        assert played.status == 0, played.text[-3000:]
+        site.ready(VERSION_A)
+        assert site.kubectl("-n default get secret drill -o jsonpath={.data.word}") == "a2VwdA=="
+        site.secrets = {}
+    return f"its Secret and a ready node, restore.yml {played.seconds:.0f} s"
+
+
+def wrong_keys_of_the_bucket_are_told(site: Site) -> str:
+    """A snapshot that can't reach the bucket is an error with the service's words."""
+    with bucket.running() as store:
+        site.secrets = {"HILUM_BACKUP_ACCESS_KEY": "nobody", "HILUM_BACKUP_SECRET_KEY": "nothing"}
+        played = site.play("single-node.yml", **store.settings)
+        assert played.status == 0, played.text[-3000:]
+        played = site.play("backup.yml", **store.settings)
+        site.secrets = {}
+    assert played.status != 0 and "InvalidAccessKeyId" in played.text, played.text[-2000:]
+    return "InvalidAccessKeyId, by the bucket's own word"
+
+
+STEPS = (
+    a_bare_machine_with_a_volume_becomes_a_cluster,
+    etcd_and_its_snapshots_are_lost_and_the_bucket_has_one,
+    wrong_keys_of_the_bucket_are_told,
+)
