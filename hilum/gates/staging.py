@@ -86,8 +86,8 @@ async def _ask(
     digests: dict[str, str],
 ) -> None:
     clients = InferenceClient(https[0]), InferenceClient(https[1])
-    steps = figures.setdefault(TIMELINE, [])
-    assert isinstance(steps, list)  # noqa: S101 - made above
+    steps: list[dict[str, str]] = []
+    figures[TIMELINE] = steps
 
     def step(name: str) -> None:
         steps.append(entry(datetime.now(UTC), name))
