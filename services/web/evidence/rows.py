@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from hilum.evidence import NOT_JUDGED, Labels, Pairs
@@ -203,17 +203,14 @@ def _owed(session: Session, scope: Scope) -> tuple[int, int]:
         where.append(Study.arrived_at < scope.until)
     if scope.site is not None:
         where.append(Study.site == scope.site)
+    # Asked as a set: as a join SQLite may look through every pair for every study.
+    paired = select(Pair.study_uid, Pair.answer_version).where(
+        Pair.live_digest == scope.live, Pair.shadow_digest == scope.shadow
+    )
     answered = (
-        select(func.count(), func.count(Pair.study_uid))
+        select(func.count(), func.count().filter(tuple_(Study.uid, Study.answer_version).in_(paired)))
         .select_from(Study)
         .join(Answer, (Answer.study_uid == Study.uid) & (Answer.version == Study.answer_version))
-        .outerjoin(
-            Pair,
-            (Pair.study_uid == Study.uid)
-            & (Pair.live_digest == scope.live)
-            & (Pair.shadow_digest == scope.shadow)
-            & (Pair.answer_version == Study.answer_version),
-        )
         .where(*where, or_(Answer.release_digest == scope.live, Answer.release_digest == scope.shadow))
     )
     owed, there = session.execute(answered).one()

@@ -11,7 +11,9 @@ cannot() { echo "e2e-ci did not run: $1"; [ "${HILUM_REQUIRE_REAL:-}" != 1 ] || 
 command -v kubectl >/dev/null || cannot "kubectl is not on the path"
 command -v buildah >/dev/null || apt-get install -y -qq buildah >/dev/null 2>&1 || cannot "buildah is not installed, nor can it be"
 
-"$cluster/cluster" up --with storage,servicelb,traefik,rollouts,registry,git,argocd,minio,metrics,prometheus
-"$cluster/cluster" image build "$cluster/images/postgres" --tag docker.io/library/postgres:15
+"$cluster/cluster" up --with storage,servicelb,traefik,rollouts,registry,git,argocd,minio,metrics,prometheus \
+  || cannot "the cluster did not come up (above)"
+"$cluster/cluster" image build "$cluster/images/postgres" --tag docker.io/library/postgres:15 \
+  || cannot "PostgreSQL's image was not built (above)"
 eval "$("$cluster/cluster" env)"
 exec .venv/bin/python -m tests.e2e.cluster --ci
