@@ -12,7 +12,7 @@ CODE := hilum services training tests samples bench
 
 .PHONY: help run test checkov test-infra lint format train train-default bench bench-inference bench-training bench-viewer rivals fuzz lock
 .PHONY: ablations cross-validation retrain-proof backbones
-.PHONY: bench-lead bench-worklist chaos clean images kill-loop overload soak
+.PHONY: bench-lead bench-migrate bench-worklist chaos clean images kill-loop overload soak
 .PHONY: secrets publish e2e e2e-local e2e-ci restore-drill
 .PHONY: e2e-promotion e2e-promotion-full
 .PHONY: test-oidc pictures accessible
@@ -143,6 +143,9 @@ overload: $(VENV)/.test  ## Offer inference twice its capacity: goodput and late
 
 bench-worklist: $(VENV)/.test  ## Measure the worklist with a million studies on both databases (about 15 minutes)
 	$(BIN)/python -m bench.worklist
+
+bench-migrate: $(VENV)/.test  ## Migrate a filled database while the previous version serves from it (about 5 minutes)
+	$(BIN)/python -m bench.migrate_live
 
 kill-loop: $(VENV)/.test  ## Kill the running process 200 times and compare what was acknowledged with what is there
 	HILUM_KILLS=200 HILUM_DICOM_KILLS=100 $(BIN)/python -m pytest tests/e2e/test_kill_loop.py tests/e2e/test_dicom_kill_loop.py -s

@@ -7,13 +7,15 @@ import sys
 from hilum.settings import from_environment
 from hilum.storage import DatabaseUnavailable, make_engine, upgrade
 from services.web.settings import WebSettings
-from services.web.work import MIGRATIONS
+from services.web.work import IDENTITY_MIGRATIONS, MIGRATIONS
 
 
 def main() -> None:
     """Run once; status 1 with one line where the database can't be used."""
     try:
-        upgrade(make_engine(from_environment(WebSettings).database("web")), "web", MIGRATIONS)
+        engine = make_engine(from_environment(WebSettings).database("web"))
+        upgrade(engine, "web", MIGRATIONS)
+        upgrade(engine, "identity", IDENTITY_MIGRATIONS)
     except DatabaseUnavailable as error:
         sys.exit(f"web's tables can't be migrated: {error}")
 

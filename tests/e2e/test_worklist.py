@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,18 @@ def test_a_list_that_is_left_alone_takes_in_what_arrives(page: Page, room: Room)
     page.mouse.move(5, 5)
     room.upload(SAMPLES[4], accession="A-NEW", patient_id="P-10")
     expect(page.locator("#rows tr")).to_have_count(before + 1, timeout=WAIT_MS)
+
+
+def test_a_computer_whose_clock_is_wrong_shows_the_servers_waits(page: Page, room: Room) -> None:
+    page.clock.set_system_time(datetime.now(UTC) + timedelta(hours=5))
+    page.goto("/")
+    expect(page.locator("#wrong-clock")).to_have_text(re.compile(r"clock is (5 h|4 h 59 min) fast"))
+    row = page.locator("#rows tr", has_text="A-0")
+    expect(row.locator("time[data-form=due]")).to_have_text(re.compile(r"^in "))
+    expect(row.locator("time[data-form=waits]")).to_have_text(re.compile(r"^(under 1|\d+) min$"))
+    page.clock.set_system_time(datetime.now(UTC))
+    # The next answer of the server's tells that the clock was put right.
+    expect(page.locator("#wrong-clock")).to_be_hidden(timeout=WAIT_MS)
 
 
 def test_a_study_that_another_reader_has_says_so_and_can_be_taken_over(page: Page, room: Room, folder: Path) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse
 
 from hilum import __version__
-from services.web.context import Web
+from services.web.context import Web, utc_now
 from services.web.identity.person import current
 from services.web.pages import bars, words
 from services.web.pages.assets import assets
@@ -61,6 +61,7 @@ def environment() -> Environment:
         "asset": assets().url,
         "app_version": __version__,
         "person": current,
+        "server_now": utc_now,
         "bands": words.BANDS,
         "statuses": words.STATUSES,
         "list_statuses": words.LIST_STATUSES,

@@ -2,6 +2,7 @@
 
 import { clock } from "./format.js";
 import { newKey } from "./outbox.js";
+import { now } from "./server-clock.js";
 
 const uid = document.body.dataset.uid;
 const reading = Boolean(document.getElementById("read")) && !document.getElementById("closed");
@@ -15,8 +16,8 @@ const TOUCHES = ["pointermove", "pointerdown", "keydown", "wheel"];
 for (const kind of TOUCHES) addEventListener(kind, () => (touched = Date.now()), { passive: true, capture: true });
 
 // A claim outlives a lost renewal.
-export function renewAfter(claim, now) {
-  return Math.max((new Date(claim.expires_at) - now) / 3, 2_000);
+export function renewAfter(claim, at) {
+  return Math.max((new Date(claim.expires_at) - at) / 3, 2_000);
 }
 
 function call(path, method = "POST") {
@@ -31,7 +32,7 @@ function show(claim) {
     return;
   }
   document.getElementById("claimed-by").textContent = claim.reader;
-  document.getElementById("claimed-since").textContent = ` since ${clock(new Date(claim.claimed_at), new Date())}`;
+  document.getElementById("claimed-since").textContent = ` since ${clock(new Date(claim.claimed_at), now())}`;
   claimed.hidden = false;
 }
 
@@ -56,7 +57,7 @@ async function keep(takeOver = false) {
     if (answer.ok) {
       mine = true;
       claimed.hidden = taken.hidden = true;
-      pause = renewAfter(said, Date.now());
+      pause = renewAfter(said, now());
     } else if (answer.status === 409) {
       show(said);
       return;

@@ -1,10 +1,13 @@
 // The state in the header: asks /readyz, says it in words, and tells other modules when the server is back.
 
+import { hear } from "./server-clock.js";
+
 const EVERY_MS = 10_000;
 
 async function ask() {
   try {
     const answer = await fetch("/readyz", { cache: "no-store", signal: AbortSignal.timeout(8_000) });
+    hear(Date.parse(answer.headers.get("Date")));
     const body = await answer.json();
     const reasons = [...(body.reasons ?? []), ...(body.warnings ?? [])];
     if (!body.ready) return { state: "away", text: "Not ready", reasons };

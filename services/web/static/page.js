@@ -2,9 +2,10 @@
 
 import { watchConnection } from "./connection.js";
 import { deliverAll, outbox, startWorker, whenSentElsewhere } from "./deliver.js";
-import { ago, count } from "./format.js";
+import { ago, count, duration } from "./format.js";
 import { listen, shortcuts } from "./keys.js";
 import { go, say, sayLeft } from "./say.js";
+import { wrongBySeconds } from "./server-clock.js";
 import { refreshTimes } from "./times.js";
 import { show as showUndo, takeBack } from "./undo.js";
 
@@ -109,10 +110,20 @@ function startDialogs() {
   });
 }
 
+// Times on a page are the server's; whoever looks at the clock beside them should know.
+function keepTimesTrue() {
+  refreshTimes();
+  const wrong = wrongBySeconds();
+  const line = document.getElementById("wrong-clock");
+  const text = wrong && `This computer's clock is ${duration(wrong)} ${wrong > 0 ? "fast" : "slow"}: waits here go by the server's.`;
+  line.hidden = !wrong;
+  if (wrong && line.textContent !== text) line.textContent = text;
+}
+
 watchConnection(document.getElementById("connection"));
 startDialogs();
-refreshTimes();
-setInterval(refreshTimes, 15_000);
+keepTimesTrue();
+setInterval(keepTimesTrue, 15_000);
 showWaiting();
 document.addEventListener("hilum:back", flush);
 setInterval(flushWaiting, 5_000);

@@ -6,6 +6,7 @@ const { difference, inUse, inWords } = await from("arrivals");
 const { calmly } = await from("listen");
 const { choose } = await from("next");
 const { due, waits } = await from("format");
+const { hear, now, wrongBySeconds } = await from("server-clock");
 
 const rows = (text) => text.split(" ").filter(Boolean).map((word) => ({ key: word[0], band: word[1] === "!" ? "critical" : "routine" }));
 
@@ -65,4 +66,22 @@ test("waiting and due times are said in words", () => {
   const now = new Date("2026-11-21T12:00:00Z");
   assert.equal(waits(new Date("2026-11-21T11:48:00Z"), now), "12 min");
   assert.equal(due(new Date("2026-11-21T11:48:00Z"), now), "overdue by 12 min");
+});
+
+test("a clock that is wrong is told from a slow answer, and from the moment it is right again", () => {
+  const server = Date.parse("2026-11-21T12:00:00Z");
+  const hour = 3_600_000;
+  hear(server, server + hour);
+  assert.equal(now(server + hour).getTime(), server);
+  assert.equal(wrongBySeconds(), 3600);
+  // Whole seconds in a header, and the answer's way: no reason to move every time on the page.
+  hear(server, server + hour + 2_500);
+  assert.equal(now(server + hour).getTime(), server);
+  hear(Number.NaN, server);
+  assert.equal(wrongBySeconds(), 3600);
+  hear(server, server - 120_000);
+  assert.equal(wrongBySeconds(), -120);
+  hear(server, server + 400);
+  assert.equal(now(server).getTime(), server);
+  assert.equal(wrongBySeconds(), 0);
 });

@@ -63,6 +63,10 @@ def test_nobody_is_shown_a_shadow_answer(trial: Room) -> None:
     trial.client.get(f"/v1/studies/{uid}/films/{film}/heat", params={"finding": FINDINGS[0]})
     assert trial.to_canary is not None
     assert "POST /v1/explain" not in trial.to_canary.requests
+    # The ledger knows which release answered in shadow when the read was made.
+    assert trial.read(uid, {FINDINGS[0]: 1}, "k1", answer_version=1).status_code == 201
+    (read,) = wait_for(trial.ledger)
+    assert (read["release_digest"], read["shadow_digest"]) == (pair.live_digest, pair.shadow_digest)
 
 
 def test_a_late_film_makes_the_pair_anew_and_asks_only_for_the_late_film(trial: Room) -> None:
