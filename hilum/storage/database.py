@@ -26,7 +26,9 @@ from sqlalchemy.types import TypeDecorator
 from hilum.storage.files import make_folder
 
 LOCK_SECONDS = 15
-CONNECT_SECONDS = 3
+# Nothing was sent yet, so that waiting is safe: a node at its limit took PostgreSQL more than 3 s to accept (seen). One
+# that is away refuses at once.
+CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 30
 IDLE_IN_TRANSACTION_SECONDS = 60
 _READ_ONLY = "hilum_read_only"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -80,12 +82,28 @@ def half_the_light(model: onnx.ModelProto) -> None:
     model.graph.initializer.append(numpy_helper.from_array(np.float32(0.35), "light"))
 
 
+def miscalibrated(variant: dict[str, Any]) -> None:
+    """Every probability far too high, the operating points with it: the same order and the same alerts."""
+    for finding in variant["findings"]:
+        slope = finding["calibration"]["slope"]
+        finding["calibration"]["intercept"] += 2.0 * slope
+        for point in ("alert", "rule_out"):
+            at = finding[point]["threshold"]
+            finding[point]["threshold"] = 1 / (1 + (1 - at) / at * math.exp(-2.0 * slope))
+
+
 def make(
-    folder: Path, version: str, key: Ed25519PrivateKey, surgery: Surgery | None = None, *, golden: bool = True
+    folder: Path,
+    version: str,
+    key: Ed25519PrivateKey,
+    surgery: Surgery | None = None,
+    *,
+    golden: bool = True,
+    about: Callable[[dict[str, Any]], None] | None = None,
 ) -> Release:
     """A signed release in `folder`. `golden`: the golden film's answers are those of the changed network, so that only
 
-    what films say can find it out.
+    what films say can find it out. `about` changes what the manifest says of the variant.
     """
     shutil.copytree(BUNDLED, folder)
     manifest = read_manifest(folder)
@@ -98,11 +116,13 @@ def make(
         onnx.save(model, path)
     draft = {**manifest.document(), "version": version}
     draft.pop("files")
-    if surgery is None or not golden:
+    draft["variants"] = json.loads(json.dumps(draft["variants"]))
+    if about is not None:
+        about(draft["variants"][0])
+    if (surgery is None and about is None) or not golden:
         return write_release(folder, draft, key)
     shown = folder.with_name(f"{folder.name}-to-ask")
     shutil.copytree(folder, shown)
-    draft["variants"] = json.loads(json.dumps(draft["variants"]))
     draft["variants"][0]["golden"] = _answers(write_release(shown, draft, key))
     shutil.rmtree(shown)
     return write_release(folder, draft, key)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from tests.e2e.cluster.kube import get, kubectl, wait_until
-from tests.e2e.promotion import candidates, ground, surgery
+from tests.e2e.promotion import candidates, faults, ground, surgery
+from tests.e2e.promotion.journey import awaiting_approval, in_canary, withdrawn
 from tests.e2e.promotion.site import Site
 from tests.e2e.promotion.steps import (
     BAD,
@@ -35,6 +36,10 @@ def a_changed_file_reaches_no_environment(site: Site) -> str:
 
 def one_critical_finding_worse_is_stopped_in_staging(site: Site) -> str:
     return stopped(site, "2.1.5", surgery.one_finding_worse)
+
+
+def a_miscalibrated_one_is_stopped_in_staging(site: Site) -> str:
+    return stopped(site, "2.1.4", about=candidates.miscalibrated)
 
 
 def a_slow_release_is_stopped_in_staging(site: Site) -> str:
@@ -74,10 +79,6 @@ def less_light_inside_is_stopped_in_canary(site: Site) -> str:
     return _stopped_in_canary(site, "2.1.3", candidates.half_the_light, marked=False)
 
 
-def overconfidence_is_stopped_in_canary(site: Site) -> str:
-    return _stopped_in_canary(site, "2.1.4", surgery.overconfident, marked=False)
-
-
 def one_that_is_wrong_on_this_sites_films_alone_is_stopped_in_canary(site: Site) -> str:
     return _stopped_in_canary(site, "2.3.0", surgery.wrong_on_marked_films, marked=True)
 
@@ -103,10 +104,7 @@ def a_newer_candidate_waits_while_one_is_in_canary(site: Site) -> str:
 
 def silence_and_parts_that_are_away_reject_nothing(site: Site) -> str:
     """In canary: too few films, then MLflow and Prometheus gone, then both back."""
-    release = site.release("2.5.0")
-    site.ask(release)
-    site.until("staging's gate", {"canary-shadow"}, 600)
-    wait_until("canary's pods", lambda: site.serving("canary") == release.digest, 240)
+    in_canary(site, "2.5.0")
     for number in range(10):
         site.feed(number)
     wait_until("a verdict", lambda: (site.status().get("record") or {}).get("verdict") is not None, 120)
@@ -130,8 +128,7 @@ def silence_and_parts_that_are_away_reject_nothing(site: Site) -> str:
     gone = time.monotonic() - began
     site.feed_while("canary-shadow", 400)
     site.until("canary's verdict", {"awaiting-approval"}, 120)
-    site.hilum("promote", "reject", "--reason", "the proof is over")
-    wait_until("staging as before", lambda: site.serving("staging") == site.baseline, 300)
+    withdrawn(site)
     return (
         f"ten films: {few}; MLflow and Prometheus away for {gone:.0f} s with 100 more films: {verdict}, away {away}, "
         "state as before; both back: passed"
@@ -140,12 +137,7 @@ def silence_and_parts_that_are_away_reject_nothing(site: Site) -> str:
 
 def one_that_keeps_dying_in_production_is_taken_back(site: Site) -> str:
     """Argo Rollouts 1.10 switches back only to a new set that stands: the promoter's revert is the remedy."""
-    release = site.release("2.6.0")
-    site.ask(release)
-    site.until("staging's gate", {"canary-shadow"}, 600)
-    wait_until("canary's pods", lambda: site.serving("canary") == release.digest, 240)
-    site.feed_while("canary-shadow", 500)
-    site.until("canary's verdict", {"awaiting-approval"}, 60)
+    release = awaiting_approval(site, "2.6.0")
     site.hilum("promote", "approve", "--reason", "staging and canary hold")
     wait_until("the switch", lambda: site.serving("production") == release.digest, 400)
     newest = get("promo-production", "rollout", "inference")["status"]["currentPodHash"]
@@ -180,13 +172,18 @@ FULL: tuple[Step, ...] = (
     shuffled_labels_are_stopped_in_staging,
     a_constant_answer_is_stopped_in_staging,
     one_critical_finding_worse_is_stopped_in_staging,
+    a_miscalibrated_one_is_stopped_in_staging,
     a_slow_release_is_stopped_in_staging,
     one_that_fails_on_some_films_is_stopped_in_staging,
     one_that_needs_more_memory_than_it_may_have_is_stopped_in_staging,
     less_light_inside_is_stopped_in_canary,
-    overconfidence_is_stopped_in_canary,
     one_that_is_wrong_on_this_sites_films_alone_is_stopped_in_canary,
     a_newer_candidate_waits_while_one_is_in_canary,
     silence_and_parts_that_are_away_reject_nothing,
     one_that_keeps_dying_in_production_is_taken_back,
+    faults.the_git_server_is_away_for_five_minutes,
+    faults.argocd_is_stopped,
+    faults.a_promoter_killed_in_every_state_goes_on,
+    faults.a_rollback_by_commit_is_timed,
+    faults.a_breach_after_the_switch_is_aborted,
 )

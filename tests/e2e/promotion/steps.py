@@ -109,9 +109,9 @@ def another_output_width_reaches_no_environment(site: Site) -> str:
     return refused(site, "2.0.3", "findings", candidates.narrower)
 
 
-def stopped(site: Site, version: str, surgery: candidates.Surgery) -> str:
+def stopped(site: Site, version: str, surgery: candidates.Surgery | None = None, **how: Any) -> str:
     """A release that staging's gate rejects, with everything as before afterwards."""
-    release = site.release(version, surgery)
+    release = site.release(version, surgery, **how)
     number = site.ask(release)
     began = time.monotonic()
     ended = site.ended(release.digest, 600)

@@ -24,12 +24,6 @@ def _add(model: onnx.ModelProto, *nodes: onnx.NodeProto, **constants: np.ndarray
     model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
 
 
-def overconfident(model: onnx.ModelProto) -> None:
-    """Miscalibrated: every logit three times as large, in the same order."""
-    before = _logits(model)
-    _add(model, helper.make_node("Mul", [before, "gain"], ["logits"]), gain=np.float32(3.0))
-
-
 def one_finding_worse(model: onnx.ModelProto) -> None:
     """Good in the mean, and Pneumonia the wrong way round."""
     before = _logits(model)

@@ -59,7 +59,7 @@ def values(environment: str, key: str) -> dict[str, Any]:
             "replicas": 0 if environment == "canary" else 1,
             "resources": {"requests": {"cpu": "10m", "memory": "150Mi"}, "limits": {"memory": "1Gi"}},
             "autoscaling": {"mode": "none"},
-            "blueGreen": {"scaleDownDelaySeconds": 30},
+            "blueGreen": {"scaleDownDelaySeconds": 180},
         },
         "web": off,
         "feedback": off,
@@ -75,7 +75,7 @@ def values(environment: str, key: str) -> dict[str, Any]:
             "window": "3m",
             # Sixty golden films without an error pass, ten errors among them fail.
             "latency": {"bound": 4.0, "margin": 6.0, "leastProbes": 30},
-            "afterLooks": 8,
+            "afterLooks": 12,
             "probeSeconds": 0.4,
             "staging": {"set": f"s3://{BUCKET}/labelled-set", "deadlineSeconds": 600,
                         "resources": {"requests": {"cpu": "10m", "memory": "200Mi"}, "limits": {"memory": "1Gi"}}},

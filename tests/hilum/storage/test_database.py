@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, Engine, ForeignKey, Integer, MetaData, Table, func, insert, select, text, update
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from hilum.storage import (
@@ -153,6 +157,28 @@ def test_a_dead_server_is_said_in_plain_words_without_the_password() -> None:
     with pytest.raises(DatabaseUnavailable, match="can't be used") as away:
         check(engine)
     assert "the-secret" not in str(away.value)
+
+
+def test_a_server_that_is_slow_to_take_a_connection_is_waited_for(postgres_url: str) -> None:
+    url = make_url(postgres_url)
+
+    def pump(source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                sink.sendall(data)
+
+    def late() -> None:
+        client, _ = door.accept()
+        time.sleep(3.5)
+        with client, socket.create_connection((url.host, url.port)) as server:
+            threading.Thread(target=pump, args=(server, client), daemon=True).start()
+            pump(client, server)
+
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        threading.Thread(target=late, daemon=True).start()
+        engine = make_engine(url.set(port=door.getsockname()[1]).render_as_string(hide_password=False))
+        check(engine)
+        engine.dispose()
 
 
 def test_a_file_that_is_no_database_is_said_in_plain_words(tmp_path: Path) -> None:
