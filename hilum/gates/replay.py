@@ -16,6 +16,8 @@ from hilum.gates.technical import Times
 from hilum.wire import ModelInfo, Prediction
 
 TRIES = 3
+# Films at once where the service does not say how many it takes.
+LEAST_AT_ONCE = 4
 
 
 @dataclass
@@ -23,7 +25,8 @@ class Side:
     """One endpoint's answers: `scores` (N, K) in the order of `findings`, NaN where a film was not scored.
 
     `margin` (N,): acute margin in logits. `seconds`: of each answered request. `failed` of `asked` requests had no
-    answer although the film could be answered (5xx, no connection).
+    answer although the film could be answered (5xx, no connection). `company`: by how much the probabilities of a film
+    sent beside others differed at most from those that it had alone, one a film.
     """
 
     info: ModelInfo
@@ -35,6 +38,7 @@ class Side:
     failed: int = 0
     blocks: list[float] = field(default_factory=list)
     memory: list[float] = field(default_factory=list)
+    company: list[float] = field(default_factory=list)
 
     @property
     def times(self) -> Times | None:
@@ -128,27 +132,43 @@ def _keep(side: Side, answer: Prediction, at: int) -> None:
 
 
 async def throughput(
-    clients: tuple[InferenceClient, InferenceClient], sides: tuple[Side, Side], films: FilmSet, rounds: int = 6
+    clients: tuple[InferenceClient, InferenceClient],
+    sides: tuple[Side, Side],
+    films: FilmSet,
+    at_once: int = LEAST_AT_ONCE,
+    rounds: int = 6,
 ) -> None:
-    """Blocks of films sent four at a time, to one side after the other: seconds per block."""
-    data = [one for _, one in films.bytes_of()][:16]
+    """Blocks of films sent `at_once` at a time, to one side after the other: seconds per block.
+
+    What fails only here, or is answered otherwise than alone, is a fault that a film at a time does not show.
+    """
+    data = list(enumerate(one for _, one in films.bytes_of()))[: max(16, 2 * at_once)]
     for turn in range(rounds):
         for which in (0, 1) if turn % 2 == 0 else (1, 0):
             began = time.perf_counter()
-            gate = asyncio.Semaphore(4)
+            gate = asyncio.Semaphore(at_once)
 
-            async def send(one: bytes, which: int = which, gate: asyncio.Semaphore = gate) -> None:
+            async def send(at: int, one: bytes, which: int = which, gate: asyncio.Semaphore = gate) -> None:
                 async with gate:
-                    sides[which].asked += 1
-                    try:
-                        await clients[which].predict(one)
-                    except Unavailable:
-                        sides[which].failed += 1
-                    except Refused:
-                        return
+                    await _beside_others(clients[which], sides[which], one, at)
 
-            await asyncio.gather(*(send(one) for one in data))
+            await asyncio.gather(*(send(at, one) for at, one in data))
             sides[which].blocks.append(time.perf_counter() - began)
+
+
+async def _beside_others(client: InferenceClient, side: Side, data: bytes, at: int) -> None:
+    side.asked += 1
+    try:
+        answer = await client.predict(data)
+    except Unavailable:
+        side.failed += 1
+        return
+    except Refused:
+        return
+    given = {f.name: f.probability for f in answer.findings}
+    if given and np.isfinite(side.scores[at]).all():
+        beside = np.array([given.get(name, np.nan) for name in side.findings])
+        side.company.append(float(np.abs(beside - side.scores[at]).max()))
 
 
 def labels_of(films: FilmSet, findings: tuple[str, ...]) -> Array:

@@ -13,6 +13,8 @@ from hilum.gates.technical import error_check, latency_check
 # Error of the bound of a percentile, either way.
 LEVEL = 0.001
 QUESTIONS = 4
+# A film's probability under load may differ by what other arithmetic for a full batch rounds (bf16, int8), not by more.
+COMPANY = 0.02
 
 
 def speed_checks(active: Side, candidate: Side, plan: GatePlan, start_seconds: float | None) -> list[Check]:
@@ -24,6 +26,7 @@ def speed_checks(active: Side, candidate: Side, plan: GatePlan, start_seconds: f
         latency_check(candidate.times, active.times, staging.latency, alpha, miss),
         _p99(active.seconds, candidate.seconds, staging.p99_ratio),
         _throughput(active.blocks, candidate.blocks, staging.throughput_ratio),
+        _company(candidate.company),
         *_memory(active.memory, candidate.memory, staging),
         _start(start_seconds, staging.start_seconds),
     ]
@@ -61,6 +64,16 @@ def _throughput(active: list[float], candidate: list[float], bound: float) -> Ch
     slower = ratio < bound and sum(c > a for c, a in zip(candidate, active, strict=False)) >= n - 1
     reason = "slower in nearly every block" if slower else "not shown to be below the bound"
     return Check(name, metric, "fail" if slower else "pass", reason, ratio, bound, n)
+
+
+def _company(differences: list[float]) -> Check:
+    name, metric = "answers under load", "largest difference of a film's probability, beside others and alone"
+    if not differences:
+        return Check(name, metric, "inconclusive", "no film was answered both alone and under load", bound=COMPANY, n=0)
+    worst = max(differences)
+    verdict = "fail" if worst > COMPANY else "pass"
+    reason = "a film's answer depends on the films beside it" if verdict == "fail" else "as alone"
+    return Check(name, metric, verdict, reason, worst, COMPANY, len(differences))  # type: ignore[arg-type]
 
 
 def _memory(active: list[float], candidate: list[float], staging: Staging) -> list[Check]:

@@ -27,7 +27,7 @@ from hilum.gates.film_set import BadSet, FilmSet, load_set
 from hilum.gates.keep import keep
 from hilum.gates.plan import BadPlan, GatePlan, load_plan
 from hilum.gates.record import Check, GateRecord, combine
-from hilum.gates.replay import Side, empty_side, labels_of, replay, shared_findings, throughput
+from hilum.gates.replay import LEAST_AT_ONCE, Side, empty_side, labels_of, replay, shared_findings, throughput
 from hilum.gates.speed import speed_checks
 from hilum.gates.staging_figures import figures_of
 from hilum.gates.timeline import TIMELINE, entry
@@ -94,7 +94,7 @@ async def _ask(
 
     step("both ready")
     for client in clients:
-        await _until_ready(client)
+        await until_ready(client)
     step("contract and label order")
     infos = await clients[0].model(), await clients[1].model()
     digests["active"] = infos[0].release.digest
@@ -121,7 +121,7 @@ async def _ask(
     step("replay of the labelled films")
     await replay(clients, sides, films, plan.staging.requests, sample)
     step("throughput")
-    await throughput(clients, sides, films)
+    await throughput(clients, sides, films, at_once_of(await metric_of(https[1], "hilum_workers")))
     step("statistics")
     started = await metric_of(https[1], "hilum_start_seconds")
     checks += speed_checks(*sides, plan, started or None)
@@ -130,6 +130,15 @@ async def _ask(
     labels = labels_of(films, findings)
     checks += accuracy_checks(*sides, labels, people, groups, plan)
     figures.update(figures_of(*sides, labels))
+
+
+def at_once_of(workers: float | None) -> int:
+    """As many films as make a service of so many workers busy and let others wait, that it may combine: its full load.
+
+    Its queue (32 by default) must hold those that wait: a request that is told to come back is no answer.
+    """
+    count = int(workers or 0)
+    return max(LEAST_AT_ONCE, count + min(count, 16))
 
 
 def _scored(active: Side, candidate: Side) -> list[Check]:
@@ -144,7 +153,7 @@ def _scored(active: Side, candidate: Side) -> list[Check]:
     return [Check("films scored", metric, "fail" if bad else "pass", f"{lost} films", share, bound, n)]
 
 
-async def _until_ready(client: InferenceClient) -> None:
+async def until_ready(client: InferenceClient) -> None:
     """A pod that Kubernetes has just called ready may be a moment away; raises Unavailable after a while."""
     for _ in range(int(READY_SECONDS)):
         ready = await client.ready()

@@ -44,6 +44,7 @@ OUT_OF_DOMAIN = Counter(
 )
 QUEUE_DEPTH = Gauge("hilum_queue_depth", "Requests that wait for a worker.", multiprocess_mode="livesum")
 WORKERS_BUSY = Gauge("hilum_workers_busy", "Workers that decode or score.", multiprocess_mode="livesum")
+WORKERS = Gauge("hilum_workers", "Films that can be decoded or scored at once.", multiprocess_mode="livesum")
 SHEDS = Counter("hilum_sheds", "Requests told to come back, by reason.", ["reason"])
 BATCH = Histogram(
     "hilum_batch_films",
@@ -77,6 +78,7 @@ def watch(queue: WorkQueue) -> None:
     if not several.is_child():
         QUEUE_DEPTH.set_function(lambda: queue.waiting)
         WORKERS_BUSY.set_function(lambda: queue.running)
+    WORKERS.set(queue.workers)
     for reason in REASONS:
         SHEDS.labels(reason)
 

@@ -90,6 +90,11 @@ class WorkQueue:
         self._closed = False
 
     @property
+    def workers(self) -> int:
+        """How many calls can have a thread at once."""
+        return self._workers
+
+    @property
     def waiting(self) -> int:
         """How many calls wait for a thread."""
         return len(self._turns)

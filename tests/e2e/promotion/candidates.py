@@ -1,4 +1,7 @@
-"""Releases to promote, made of the bundled one: a good one, and bad ones by surgery on its network, each signed."""
+"""Releases to promote, each signed: the bundled one (or a trained one, `train.py`) under another version, and bad ones
+
+by surgery on its network.
+"""
 
 from __future__ import annotations
 
@@ -100,12 +103,14 @@ def make(
     *,
     golden: bool = True,
     about: Callable[[dict[str, Any]], None] | None = None,
+    base: Path = BUNDLED,
 ) -> Release:
-    """A signed release in `folder`. `golden`: the golden film's answers are those of the changed network, so that only
+    """A signed release in `folder`, made of the one in `base`.
 
-    what films say can find it out. `about` changes what the manifest says of the variant.
+    `golden`: the golden film's answers are those of the changed network, so that only what films say can find it out.
+    `about` changes what the manifest says of the variant.
     """
-    shutil.copytree(BUNDLED, folder)
+    shutil.copytree(base, folder)
     manifest = read_manifest(folder)
     for name in ("manifest.json", SIGNATURE_FILE):
         (folder / name).unlink()

@@ -20,6 +20,7 @@ from tests.e2e.promotion.steps import (
     the_environments_stand,
     the_services_start,
 )
+from tests.e2e.promotion.trained import TRAINED
 
 
 def a_changed_file_reaches_no_environment(site: Site) -> str:
@@ -186,4 +187,5 @@ FULL: tuple[Step, ...] = (
     faults.a_promoter_killed_in_every_state_goes_on,
     faults.a_rollback_by_commit_is_timed,
     faults.a_breach_after_the_switch_is_aborted,
+    *TRAINED,
 )
