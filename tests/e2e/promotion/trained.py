@@ -113,7 +113,7 @@ def the_weaker_one_that_was_trained_is_stopped_in_staging(site: Site) -> str:
     if site.serving("production") != better.digest:
         stands_on(site, better.digest)
     weak = site.release("3.2.0", base=train.trained(train.WEAK))
-    return stopped(site, weak.manifest.version, None)
+    return stopped(site, weak.manifest.version)
 
 
 def one_that_errs_under_load_alone_is_stopped_in_staging(site: Site) -> str:
