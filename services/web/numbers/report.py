@@ -1,18 +1,19 @@
-"""The numbers of one period, by SQL aggregates."""
+"""The numbers of one period, by SQL aggregates: a year of a million reads is gone through once for each table of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, get_args
 
+import numpy as np
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from hilum.wire import Band
 from services.web.numbers.period import Period
-from services.web.numbers.sql import bucket, bucket_start, percentiles
+from services.web.numbers.sql import bucket, bucket_start, gathered, nearest_rank, numbers_of
 from services.web.numbers.tables import AgreementHour, ReadFact
 from services.web.tables import Study
 
@@ -41,12 +42,16 @@ class Wait:
 
 @dataclass(frozen=True)
 class Step:
-    """One hour or day: studies that arrived, that were first read, and that were overdue when it ended."""
+    """One hour or day: studies that arrived, that were first read, and that were overdue when it ended.
+
+    `longest_wait_seconds`: of those that were first read in it, the longest from arrival to read; 0 where none was.
+    """
 
     start: datetime
     arrived: int
     read: int
     overdue: int
+    longest_wait_seconds: float
 
 
 @dataclass(frozen=True)
@@ -103,26 +108,37 @@ class Numbers:
     steps: tuple[Step, ...]
 
 
+@dataclass(frozen=True)
+class _Firsts:
+    """First reads of one band, site and release: how many came too late, and what each waited, in seconds."""
+
+    band: str
+    site: str
+    release: str
+    late: int
+    waits: np.ndarray
+
+
 def numbers(session: Session, period: Period, now: datetime) -> Numbers:
     """The numbers of `period`."""
-    firsts = [ReadFact.first.is_(True), ReadFact.read_at >= period.since, ReadFact.read_at < period.until]
+    inside = [ReadFact.read_at >= period.since, ReadFact.read_at < period.until]
+    firsts = _firsts(session, inside)
     steps = _steps(session, period, now)
-    reads, first_reads, second = session.execute(
-        select(func.count(), _count(ReadFact.first), _count(ReadFact.second)).where(*firsts[1:])
-    ).one()
-    bands = {wait.part: wait for wait in _waits(session, ReadFact.band, firsts)}
+    readers = _readers(session, period, inside)
+    first_reads, second = sum(len(part.waits) for part in firsts), sum(reader.second for reader in readers)
+    bands = {wait.part: wait for wait in _waits(firsts, lambda part: part.band)}
     return Numbers(
         since=period.since,
         until=period.until,
         now=_now(session, now),
         arrived=sum(step.arrived for step in steps),
-        reads=int(reads),
-        first_reads=int(first_reads),
-        second_review_share=int(second) / int(first_reads) if first_reads else None,
+        reads=sum(reader.reads for reader in readers),
+        first_reads=first_reads,
+        second_review_share=second / first_reads if first_reads else None,
         bands=tuple(bands.get(band, Wait(band, 0, 0, 0.0, 0.0, 0.0)) for band in get_args(Band)),
-        sites=_waits(session, ReadFact.site, firsts),
-        releases=_waits(session, ReadFact.release_digest, firsts),
-        readers=_readers(session, period, firsts[1:]),
+        sites=_waits(firsts, lambda part: part.site),
+        releases=_waits(firsts, lambda part: part.release),
+        readers=readers,
         findings=_agreement(session, AgreementHour.finding, period),
         by_release=_agreement(session, AgreementHour.release_digest, period),
         steps=steps,
@@ -151,15 +167,28 @@ def _now(session: Session, now: datetime) -> Now:
     )
 
 
-def _waits(session: Session, by: InstrumentedAttribute[str], where: list[Any]) -> tuple[Wait, ...]:
-    found = percentiles(session, by, ReadFact.wait_seconds, where)
-    late = dict(
-        session.execute(select(by, func.count()).where(*where, ReadFact.read_at > ReadFact.due_at).group_by(by)).all()
+def _late() -> Any:
+    return func.coalesce(func.sum(case((ReadFact.read_at > ReadFact.due_at, 1), else_=0)), 0)
+
+
+def _firsts(session: Session, inside: list[Any]) -> list[_Firsts]:
+    parts = (ReadFact.band, ReadFact.site, ReadFact.release_digest)
+    rows = session.execute(
+        select(*parts, _late(), gathered(session, ReadFact.wait_seconds))
+        .where(ReadFact.first.is_(True), *inside)
+        .group_by(*parts)
     )
-    return tuple(
-        Wait(part, n, int(late.get(part, 0)), median, p95, longest)
-        for part, (n, median, p95, longest) in sorted(found.items())
-    )
+    return [_Firsts(band, site, release, int(late), numbers_of(waits)) for band, site, release, late, waits in rows]
+
+
+def _waits(firsts: list[_Firsts], by: Callable[[_Firsts], str]) -> tuple[Wait, ...]:
+    found = []
+    for name in sorted({by(part) for part in firsts}):
+        parts = [part for part in firsts if by(part) == name]
+        ordered = np.sort(np.concatenate([part.waits for part in parts]))
+        median, p95 = nearest_rank(ordered, 0.5), nearest_rank(ordered, 0.95)
+        found.append(Wait(name, len(ordered), sum(part.late for part in parts), median, p95, float(ordered[-1])))
+    return tuple(found)
 
 
 def _readers(session: Session, period: Period, where: list[Any]) -> tuple[Reader, ...]:
@@ -218,14 +247,19 @@ def _steps(session: Session, period: Period, now: datetime) -> tuple[Step, ...]:
         Study.arrived_at,
         [Study.arrived_at >= period.since, Study.arrived_at < period.until, Study.synthetic.is_(False)],
     )
-    read = _counted(
-        session,
-        period,
-        ReadFact.read_at,
-        [ReadFact.first.is_(True), ReadFact.read_at >= period.since, ReadFact.read_at < period.until],
+    day = bucket(session, ReadFact.read_at, period)
+    rows = session.execute(
+        select(day, func.count(), _late(), func.max(ReadFact.wait_seconds))
+        .where(ReadFact.first.is_(True), ReadFact.read_at >= period.since, ReadFact.read_at < period.until)
+        .group_by(day)
     )
-    overdue = _overdue(session, period, now, starts)
-    return tuple(Step(start, arrived.get(start, 0), read.get(start, 0), overdue[start]) for start in starts)
+    read = {bucket_start(text): (int(n), int(late), float(longest)) for text, n, late, longest in rows}
+    overdue = _overdue(session, period, now, starts, {start: late for start, (_, late, _) in read.items()})
+    found = []
+    for start in starts:
+        count, _, longest = read.get(start, (0, 0, 0.0))
+        found.append(Step(start, arrived.get(start, 0), count, overdue[start], longest))
+    return tuple(found)
 
 
 def _counted(
@@ -236,8 +270,13 @@ def _counted(
     return {bucket_start(text): int(n) for text, n in rows}
 
 
-def _overdue(session: Session, period: Period, now: datetime, starts: list[datetime]) -> dict[datetime, int]:
-    """Studies overdue at each bucket's end: a late one counts from its due time until its first read."""
+def _overdue(
+    session: Session, period: Period, now: datetime, starts: list[datetime], ended: dict[datetime, int]
+) -> dict[datetime, int]:
+    """Studies overdue at each bucket's end: a late one counts from its due time until its first read.
+
+    `ended`: how many late ones were first read in each bucket.
+    """
     late = [ReadFact.first.is_(True), ReadFact.read_at > ReadFact.due_at, ReadFact.read_at >= period.since]
     unread = [Study.status != "read", Study.synthetic.is_(False), Study.due_at < min(now, period.until)]
     before = session.scalar(select(func.count()).where(*late, ReadFact.due_at < starts[0])) or 0
@@ -245,7 +284,6 @@ def _overdue(session: Session, period: Period, now: datetime, starts: list[datet
     inside = ReadFact.due_at >= starts[0], ReadFact.due_at < period.until
     began = _counted(session, period, ReadFact.due_at, [*late, *inside])
     still = _counted(session, period, Study.due_at, [*unread, Study.due_at >= starts[0]])
-    ended = _counted(session, period, ReadFact.read_at, [*late, ReadFact.read_at < period.until])
     found, count = {}, int(before)
     for start in starts:
         count += began.get(start, 0) + still.get(start, 0) - ended.get(start, 0)

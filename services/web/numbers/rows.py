@@ -51,6 +51,7 @@ def rows(found: Numbers) -> Iterator[Row]:
     for step in found.steps:
         for name in ("arrived", "read", "overdue"):
             yield "time", step.start.isoformat(), name, int(getattr(step, name)), "studies"
+        yield "time", step.start.isoformat(), "longest wait", round(step.longest_wait_seconds), "s"
 
 
 def _wait(section: str, wait: Wait) -> Iterator[Row]:

@@ -1,11 +1,14 @@
-"""The few expressions that SQLite and PostgreSQL write differently, and nearest-rank percentiles for both."""
+"""The few expressions that SQLite and PostgreSQL write differently, and nearest-rank percentiles of what they give."""
 
 from __future__ import annotations
 
+import json
+import math
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, String, cast, func, select
+import numpy as np
+from sqlalchemy import ColumnElement, String, cast, func
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from services.web.numbers.period import Period
@@ -25,28 +28,18 @@ def bucket_start(text: str) -> datetime:
     return datetime.strptime(text, "%Y-%m-%d %H" if len(text) > 10 else "%Y-%m-%d").replace(tzinfo=UTC)
 
 
-def percentiles(
-    session: Session, by: InstrumentedAttribute[str], value: InstrumentedAttribute[float], where: list[Any]
-) -> dict[str, tuple[int, float, float, float]]:
-    """Per group: count, median, 95th percentile (nearest rank) and greatest of `value`."""
-    ranked = (
-        select(
-            by.label("part"),
-            value.label("value"),
-            func.row_number().over(partition_by=by, order_by=value).label("rank"),
-            func.count().over(partition_by=by).label("count"),
-        )
-        .where(*where)
-        .subquery()
-    )
-    columns = ranked.c
+def gathered(session: Session, value: InstrumentedAttribute[float]) -> ColumnElement[Any]:
+    """All values of a group in one cell; `numbers_of` reads it. SQL would rank a million in ten times the time."""
+    if session.get_bind().dialect.name == "postgresql":
+        return func.array_agg(value)
+    return func.json_group_array(value)
 
-    def at(share: float) -> ColumnElement[float]:
-        # The least value whose rank reaches the share.
-        reached = cast(columns.rank, Float) >= share * cast(columns.count, Float)
-        return func.min(columns.value).filter(reached)
 
-    rows = session.execute(
-        select(columns.part, func.max(columns.count), at(0.5), at(0.95), func.max(columns.value)).group_by(columns.part)
-    )
-    return {str(part): (int(n), float(mid), float(high), float(most)) for part, n, mid, high, most in rows}
+def numbers_of(cell: Any) -> np.ndarray:
+    """What `gathered` put into a cell."""
+    return np.asarray(json.loads(cell) if isinstance(cell, str) else cell, dtype=np.float64)
+
+
+def nearest_rank(ordered: np.ndarray, share: float) -> float:
+    """The least value whose rank reaches the share; `ordered` is sorted and not empty."""
+    return float(ordered[max(math.ceil(share * len(ordered)), 1) - 1])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 640, 200
-LEFT, RIGHT, TOP, BOTTOM = 66, 6, 14, 32
+LEFT, RIGHT, TOP, BOTTOM = 84, 6, 14, 32
 MOST_TICKS = 4
 
 

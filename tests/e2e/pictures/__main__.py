@@ -126,8 +126,8 @@ def main() -> None:
                 script = fetch(Path(place))
             look = partial(ask, script=script, found=found)
         failed = walk(browser, look, options.only)
-        if not options.only or "numbers" in options.only:
-            take_numbers(browser, lambda page: look(page, "numbers"))
+        if not options.only or {"numbers", "numbers-by-part"} & set(options.only):
+            take_numbers(browser, look)
         browser.close()
     if options.axe:
         print(f"{len(found)} complaint(s) of axe-core")

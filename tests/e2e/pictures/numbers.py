@@ -66,8 +66,8 @@ def fill(session: Session, now: datetime) -> None:
         session.execute(insert(table), rows)
 
 
-def take_numbers(browser: Browser, take: Callable[[Page], None]) -> None:
-    """Serve a room that is filled with them, and `take` a picture of its page."""
+def take_numbers(browser: Browser, take: Callable[[Page, str], None]) -> None:
+    """Serve a room that is filled with them, and `take` pictures of its page: over time, and by part."""
     with tempfile.TemporaryDirectory() as data:
         app = create_app(WebSettings.model_validate({"data": data}))
         with serve(app) as served:
@@ -78,5 +78,7 @@ def take_numbers(browser: Browser, take: Callable[[Page], None]) -> None:
             page = browser.new_page(viewport={"width": 1366, "height": 768})
             page.goto(f"{served.url}/numbers?period=week")
             page.wait_for_load_state("networkidle")
-            take(page)
+            take(page, "numbers")
+            page.evaluate("main.scrollTop += document.getElementById('by-part').getBoundingClientRect().top - 90")
+            take(page, "numbers-by-part")
             page.close()

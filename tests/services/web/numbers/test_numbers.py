@@ -14,6 +14,7 @@ from services.web.numbers.facts import Mark, catch_up
 from services.web.numbers.period import Period, last
 from services.web.numbers.report import Numbers, numbers
 from services.web.numbers.tables import AgreementHour, ReadFact
+from services.web.pages.parts import parts
 from services.web.pages.plot import plot
 from services.web.tables import Answer, Read, Study
 from tests.releases import FINDINGS, pattern_film
@@ -112,6 +113,7 @@ def test_volume_and_overdue_follow_the_clock(any_room: Room) -> None:
     assert [by_hour[h].read for h in (9, 10, 11)] == [0, 1, 1]
     assert [by_hour[h].overdue for h in (7, 8, 9, 10, 11, 12)] == [1, 2, 3, 3, 2, 2]
     assert found.steps[0].overdue == 1
+    assert [by_hour[h].longest_wait_seconds for h in (9, 10, 11)] == [0, 1800, 210 * 60]
     assert (found.now.unread, found.now.overdue, found.arrived) == (2, 2, 3)
     assert found.now.longest_wait_seconds == 48 * 3600
     assert found.now.longest_overdue_seconds == 47 * 3600
@@ -199,7 +201,10 @@ def test_a_read_made_in_the_room_is_on_the_page_in_the_json_and_in_the_csv(room:
     assert body["readers"][0]["reader"] == room.web.settings.reader
     page = room.client.get("/numbers?period=day").text
     assert FINDINGS[2] in page
-    assert page.count('role="img"') == 3
+    # Four over time, nine by band, site, release, reader and finding; one of these without a value has no drawing.
+    assert page.count('role="img"') == 13
+    for heading in ("by band", "by site", "by release", "by reader", "by finding", "Longest wait", "Overdue studies"):
+        assert heading in page
     answer = room.client.get("/v1/numbers.csv", params={"period": "day"})
     assert answer.headers["content-type"].startswith("text/csv")
     lines = list(csv.DictReader(StringIO(answer.text)))
@@ -231,6 +236,19 @@ def test_a_plot_says_its_numbers() -> None:
     assert drawn.bars[0].height == 0
     assert "Greatest 7" in drawn.summary
     assert plot("None", "studies", [], []).bars == ()
+
+
+def test_a_plot_of_parts_says_its_numbers_and_what_it_leaves_out() -> None:
+    drawn = parts("Waits", ("median", "95 %"), [("<a>", (30.0, 60.0)), ("b", (None, 15.0))], lambda v: f"{v:.0f} s")
+    first, second = drawn.lines
+    assert [bar.says for line in drawn.lines for bar in line.bars] == ["30 s", "60 s", "–", "15 s"]
+    assert first.bars[0].width == pytest.approx(first.bars[1].width / 2, abs=0.1)
+    assert (second.bars[0].width, drawn.left_out) == (0, 0)
+    assert second.bars[1].y > second.bars[0].y > first.bars[1].y
+    assert drawn.summary == "Waits. <a>: median 30 s, 95 % 60 s; b: median –, 95 % 15 s"
+    many = parts("Reads", ("all",), [(f"reader {n}", (n,)) for n in range(40)], str)
+    assert len(many.lines) + many.left_out == 40
+    assert parts("None", ("all",), [], str).summary == "None. Nothing yet."
 
 
 def test_a_read_that_is_taken_back_counts_no_longer(room: Room) -> None:
