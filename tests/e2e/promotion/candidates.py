@@ -89,10 +89,10 @@ def miscalibrated(variant: dict[str, Any]) -> None:
     """Every probability far too high, the operating points with it: the same order and the same alerts."""
     for finding in variant["findings"]:
         slope = finding["calibration"]["slope"]
-        finding["calibration"]["intercept"] += 2.0 * slope
+        finding["calibration"]["intercept"] += 4.0 * slope
         for point in ("alert", "rule_out"):
             at = finding[point]["threshold"]
-            finding[point]["threshold"] = 1 / (1 + (1 - at) / at * math.exp(-2.0 * slope))
+            finding[point]["threshold"] = 1 / (1 + (1 - at) / at * math.exp(-4.0 * slope))
 
 
 def make(
