@@ -30,13 +30,28 @@ class Guard:
         try:
             agreement = (self._agreement(old, BEFORE), self._agreement(new, f"{seconds}s"))
             alerts = (self._alerts(old, BEFORE), self._alerts(new, f"{seconds}s"))
-            checks = tuple(guard_checks(agreement, alerts, self._plan))
+            checks = (*guard_checks(agreement, alerts, self._plan), self._drift(new))
         except PrometheusUnavailable as error:
             checks = (Check("guard", "answer of Prometheus", "error", str(error)),)
         plan = self._plan
         return GateRecord(
             "production", new, old, promotion.attempt, plan.name, plan.digest, promotion.since, now, checks
         )
+
+    def _drift(self, release: str) -> Check:
+        """An alarm of the drift job under this release holds it for a person.
+
+        It rejects nothing by itself: it may be the site that changed, and one false alarm a month is more than the
+        plan's share. Without a report the question is not asked: not every site runs the job.
+        """
+        name, metric = "drift", "alarm under this release, any site"
+        alarm = self._prometheus.one(f'max(hilum_drift_alarm{{{PLACE},release="{release}"}})')
+        if alarm is None:
+            return Check(name, metric, "reported", "no drift report with films enough is of this release", bound=1.0)
+        if alarm >= 1:
+            reason = "films or scores of a site have changed: a person decides whether it is the release"
+            return Check(name, metric, "inconclusive", reason, alarm, 1.0)
+        return Check(name, metric, "pass", "no site's films or scores have changed", alarm, 1.0)
 
     def _agreement(self, release: str, span: str) -> Share:
         """Labels of blind reads that agree. Every replica has the same counts: the greatest is taken."""

@@ -69,7 +69,7 @@ def parts(settings: PromoterSettings) -> Parts:
             settings.promoter_prefix,
         ),
         records=Records(open_blobs(settings.promoter_records, settings.s3_endpoint)),
-        rules=settings.rules(),
+        rules=settings.rules(plan),
         clock=utc_now,
         judges=judges,
         pulls=_pulls(settings),

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from hilum.gates.plan import GatePlan
 from hilum.settings import REPOSITORY, ServiceSettings
 from services.promoter.rules import DEADLINES, Rules, windows, zone
 from services.promoter.states import State
@@ -87,13 +88,15 @@ class PromoterSettings(ServiceSettings):
         default=15.0, gt=0, description="How long an environment may take to run a release before that is an error."
     )
     promoter_guard_hours: float = Field(
-        default=48.0, ge=0, description="How long production is guarded after the switch."
+        default=-1.0, ge=-1, description="How long production is guarded after the switch; -1: as the plan says."
     )
     promoter_guard_gate: bool = Field(
         default=True, description="Whether the guard asks Prometheus (where one is named); false: it only waits."
     )
     promoter_staging_hours: float = Field(default=4.0, gt=0, description="Staging's deadline.")
-    promoter_canary_days: float = Field(default=21.0, gt=0, description="Deadline of each step of canary.")
+    promoter_canary_days: float = Field(
+        default=0.0, ge=0, description="Deadline of each step of canary; 0: as the plan says."
+    )
     promoter_approval_days: float = Field(default=14.0, gt=0, description="How long an approval is waited for.")
     promoter_production_hours: float = Field(default=4.0, gt=0, description="Deadline of production's rollout.")
     promoter_freeze: str = Field(
@@ -119,13 +122,15 @@ class PromoterSettings(ServiceSettings):
         Rules(exposure=_shares(value))
         return value
 
-    def rules(self) -> Rules:
-        """The site's rules."""
+    def rules(self, plan: GatePlan) -> Rules:
+        """The site's rules; what no setting says is the signed plan's."""
+        canary = timedelta(days=self.promoter_canary_days or plan.canary.deadline_days)
+        guard = timedelta(hours=plan.guard.hours if self.promoter_guard_hours < 0 else self.promoter_guard_hours)
         deadlines = {
             **DEADLINES,
             State.STAGING: timedelta(hours=self.promoter_staging_hours),
-            State.CANARY_SHADOW: timedelta(days=self.promoter_canary_days),
-            State.CANARY_EXPOSED: timedelta(days=self.promoter_canary_days),
+            State.CANARY_SHADOW: canary,
+            State.CANARY_EXPOSED: canary,
             State.AWAITING_APPROVAL: timedelta(days=self.promoter_approval_days),
             State.PRODUCTION: timedelta(hours=self.promoter_production_hours),
         }
@@ -135,7 +140,7 @@ class PromoterSettings(ServiceSettings):
             tries=self.promoter_tries,
             retry=timedelta(minutes=self.promoter_retry_minutes),
             start=timedelta(minutes=self.promoter_start_minutes),
-            guard=timedelta(hours=self.promoter_guard_hours),
+            guard=guard,
             deadlines=deadlines,
             freeze=windows(self.promoter_freeze),
             timezone=self.promoter_timezone,

@@ -29,8 +29,8 @@ MINUTES = 60
 Rates = tuple[int, int, int, int]
 
 
-def past(since: datetime, old: Rates, new: Rates | None) -> str:
-    """An hour of the release before, then an hour of the new one; None: nothing of it."""
+def past(since: datetime, old: Rates, new: Rates | None, drift: int | None = None) -> str:
+    """An hour of the release before, then an hour of the new one; None: nothing of it. `drift`: the job's alarm."""
     values: dict[str, list[str]] = {"reads": [], "findings_present": [], "prediction_probability_count": []}
     for release, rates, start in ((OLD, old, since - timedelta(hours=1)), (NEW, new, since)):
         if rates is None:
@@ -45,6 +45,10 @@ def past(since: datetime, old: Rates, new: Rates | None) -> str:
                 suffix = "_total" if name == "findings_present" else ""
                 values[name].append(f"hilum_{name}{suffix}{{{place}}} {rate * minute} {at}")
     lines = []
+    if drift is not None:
+        minutes = [(since + timedelta(minutes=minute)).timestamp() for minute in range(MINUTES + 1)]
+        place = f'environment="production",site="north",release="{NEW}"'
+        lines = ["# TYPE hilum_drift_alarm gauge", *(f"hilum_drift_alarm{{{place}}} {drift} {at}" for at in minutes)]
     for name, samples in values.items():
         kind = "counter" if name != "prediction_probability_count" else "unknown"
         lines += [f"# TYPE hilum_{name} {kind}", *sorted(samples, key=lambda line: line.rsplit(" ", 2)[0])]
@@ -89,10 +93,10 @@ def prometheus(folder: Path, text: str) -> Iterator[str]:
 
 @pytest.fixture
 def asked(tmp_path: Path) -> Callable[[Rates, Rates | None], GateRecord]:
-    def ask(old: Rates, new: Rates | None) -> GateRecord:
+    def ask(old: Rates, new: Rates | None, drift: int | None = None) -> GateRecord:
         now = datetime.now(UTC)
         since = now - timedelta(hours=1)
-        with prometheus(tmp_path, past(since, old, new)) as url:
+        with prometheus(tmp_path, past(since, old, new, drift)) as url:
             return guarded(url, since, now)
 
     return ask
@@ -108,19 +112,26 @@ def guarded(url: str, since: datetime, now: datetime) -> GateRecord:
 
 def test_a_release_that_agrees_as_the_one_before_passes(asked: Callable[..., GateRecord]) -> None:
     record = asked((45, 5, 5, 100), (45, 5, 5, 100))
-    assert [(check.verdict, check.n > 2_000) for check in record.checks] == [("pass", True)] * 3
+    assert [(check.verdict, check.n > 2_000) for check in record.checks[:3]] == [("pass", True)] * 3
+    assert (record.checks[3].name, record.checks[3].verdict) == ("drift", "reported")
     assert record.verdict == "pass"
 
 
 def test_a_release_that_readers_contradict_more_often_fails(asked: Callable[..., GateRecord]) -> None:
     record = asked((45, 5, 5, 100), (35, 15, 5, 100))
     assert record.verdict == "fail"
-    assert [check.verdict for check in record.checks] == ["fail", "pass", "pass"]
+    assert [check.verdict for check in record.checks[:3]] == ["fail", "pass", "pass"]
 
 
 def test_a_release_that_calls_far_more_films_fails(asked: Callable[..., GateRecord]) -> None:
     record = asked((45, 5, 5, 100), (45, 5, 40, 100))
-    assert [check.verdict for check in record.checks] == ["pass", "fail", "pass"]
+    assert [check.verdict for check in record.checks[:3]] == ["pass", "fail", "pass"]
+
+
+def test_an_alarm_of_the_drift_job_waits_for_a_person_and_rejects_nothing(asked: Callable[..., GateRecord]) -> None:
+    record = asked((45, 5, 5, 100), (45, 5, 5, 100), 1)
+    assert [check.verdict for check in record.checks] == ["pass", "pass", "pass", "inconclusive"]
+    assert record.verdict == "inconclusive"
 
 
 def test_silence_since_the_switch_is_neither_pass_nor_fail(asked: Callable[..., GateRecord]) -> None:
