@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from hilum.problems import Problem
@@ -105,6 +106,11 @@ async def send_films(web: WebDep, request: Request) -> JSONResponse:
     # Parts are spooled to disk as they come: memory holds about 1 MB of each request until its films are decoded.
     try:
         form = await request.form(max_files=web.settings.max_films_per_request, max_fields=50)
+    except HTTPException as error:
+        said = str(error.detail)
+        if said == "Invalid multipart data.":
+            said = "The form is damaged, or a file's name in it has more than 4,000 characters."
+        raise Problem(400, "bad-form", f"{said} Nothing was kept.") from error
     except ClientDisconnect:
         raise Problem(400, "upload-cut-off", "The upload ended before it was whole; nothing was kept.") from None
     except OSError as error:

@@ -166,6 +166,12 @@ def test_a_field_given_twice_with_two_values_is_refused(still_room: Room) -> Non
     nothing_is_left(still_room)
 
 
+def test_a_file_name_of_ten_thousand_letters_is_refused_in_words(still_room: Room) -> None:
+    said = problem(still_room.send(("n" * 10_000, pattern_film(1))), 400)
+    assert "a file's name in it has more than 4,000 characters" in said["detail"]
+    nothing_is_left(still_room)
+
+
 def test_too_many_files_are_refused(still_room: Room) -> None:
     count = still_room.web.settings.max_films_per_request + 1
     answer = still_room.client.post("/v1/studies", files=[("file", ("a.png", b"x")) for _ in range(count)])
