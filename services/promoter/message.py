@@ -19,8 +19,10 @@ def changed(before: Ledger, after: Ledger) -> Promotion:
 def message(before: Ledger, after: Ledger) -> str:
     """Subject, reason, trailers."""
     moved = changed(before, after)
-    was = before.state if before.state is not State.WAITING else "candidate"
     note = moved.timeline[-1]
+    # Nothing is under way: a candidate comes, or what was done is taken back.
+    rested = State.DONE if note.kind == Kind.ROLLBACK else "candidate"
+    was = before.state if before.state is not State.WAITING else rested
     step = f"{was} approved" if note.kind == Kind.APPROVE else f"{was} -> {moved.state}"
     lines = [f"promoter: {moved.candidate.title} {step}", ""]
     lines += [*textwrap.wrap(note.reason, 100), ""] if note.reason else []
