@@ -162,10 +162,12 @@ def until(page: Page, holds: str) -> None:
     raise AssertionError(f"never: {holds}")
 
 
-def picture(page: Page) -> npt.NDArray[np.uint8]:
-    """The stage's pixels as they stand on the screen."""
+def picture(page: Page, canvas: str = "pixels") -> npt.NDArray[np.uint8]:
+    """The stage's pixels as they stand on the screen, or the magnifier's."""
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    url = page.evaluate("document.querySelector('.film.shown canvas.pixels').toDataURL('image/png')")
+    url = page.evaluate(
+        "document.querySelector('.film.shown canvas.PLACE').toDataURL('image/png')".replace("PLACE", canvas)
+    )
     with Image.open(BytesIO(base64.b64decode(url.partition(",")[2]))) as image:
         channels = np.asarray(image.convert("RGB"))
     assert np.array_equal(channels[..., 0], channels[..., 1])
@@ -218,6 +220,17 @@ def test_a_real_15_bit_film_is_windowed_exactly_at_one_to_one(page: Page, films:
     top, left = ((part - whole) // 2 for whole, part in zip(stage.shape, frame.values.shape, strict=True))
     inside = (slice(top, top + height), slice(left, left + width))
     assert far(stage, frame.table[frame.values[inside]]) <= 1
+
+    # The magnifier, in the middle until the pointer moves, shows the same piece two and a half times as large.
+    page.keyboard.press("g")
+    lens = Image.fromarray(picture(page, "lens"))
+    apart = {}
+    for times in (1.5, 2, 2.25, 2.5, 2.75, 3, 4):
+        side = round(lens.width / times)
+        small = np.asarray(lens.resize((side, side), Image.Resampling.BOX), dtype=float)
+        apart[times] = np.abs(small - centred(stage, (side, side))).mean()
+    assert min(apart, key=lambda times: apart[times]) == 2.5, apart
+    page.keyboard.press("g")
 
     # Three hundred of 32,768 values from black to white: 8 bits would show three greys of it.
     middle = float(np.median(frame.values[inside]))

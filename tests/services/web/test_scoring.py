@@ -15,6 +15,7 @@ from sqlalchemy import select
 from services.inference.app import create_app as create_inference
 from services.inference.settings import InferenceSettings
 from services.web.tables import Answer, Film, Prediction
+from services.web.urgency import locked_study
 from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.real import cannot_start
 from tests.hilum.imaging.bodies import dicom
@@ -121,9 +122,16 @@ def test_a_late_film_raises_urgency_and_reopens_a_study_that_was_read(any_room: 
     assert any_room.read(uid, {FINDINGS[0]: 0}, "k-1", answer_version=1).status_code == 201
     assert any_room.study(uid)["status"] == "read"
     assert any_room.listed() == []
+    # Hours go by.
+    with any_room.web.write() as session:
+        study = locked_study(session, uid)
+        assert study is not None
+        study.arrived_at -= timedelta(hours=7)
     assert any_room.sent(("late.png", pattern_film(2)), **order) == uid
     assert any_room.listed()[0]["uid"] == uid
     after = any_room.settled(uid)
+    assert "overdue by 6 h" in any_room.client.get("/").text
+    assert "A film came or was withdrawn after this study was read" in any_room.client.get(f"/studies/{uid}").text
     assert (after["band"], after["answer_version"], after["reopened"]) == ("critical", 2, True)
     assert moment(after["due_at"]) < moment(before["due_at"])
     assert [read["answer_version"] for read in after["reads"]] == [1]
