@@ -31,7 +31,17 @@ from tests.fixtures.processes import ServiceProcess
 
 COMBINING = {"workers": "16", "lanes": "1"}
 OUT = ROOT / "docs/benchmarks"
-FIELDS = ("case", "verdict", "seconds", "failed", "mean_auroc_gain", "acute_auroc_gain", "request_errors", "reason")
+FIELDS = (
+    "case",
+    "verdict",
+    "seconds",
+    "failed",
+    "mean_auroc_gain",
+    "acute_auroc_gain",
+    "request_errors",
+    "memory_growth",
+    "reason",
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,7 @@ CASES = {
     "the weak one over the better one": Case(train.BETTER, train.WEAK, "inconclusive"),
     "the bundled one over itself": Case("", "", "pass", settings=tuple(COMBINING.items())),
     "refuses a call of more than eight films": Case("", "", "fail", surgery.eight_at_once, tuple(COMBINING.items())),
+    "another size of its work for each film": Case("", "", "pass", surgery.another_size_each_time),
     "leans on the films beside it": Case("", "", "fail", surgery.leans_on_its_neighbours, tuple(COMBINING.items())),
 }
 
@@ -106,9 +117,10 @@ def row_of(name: str, record: GateRecord, seconds: float) -> dict[str, str]:
             return ""
         return f"{-check.value:+.3f} ({-check.high:+.3f} to {-check.low:+.3f})"
 
-    share = "" if errors is None or errors.value is None else f"{errors.value:.3f}"
+    grown = found.get("memory growth")
+    shares = ["" if check is None or check.value is None else f"{check.value:.3f}" for check in (errors, grown)]
     gains = gain("mean AUROC"), gain("AUROC of any acute finding")
-    told = (name, record.verdict, f"{seconds:.0f}", str(len(failed)), *gains, share, record.reasons[0])
+    told = (name, record.verdict, f"{seconds:.0f}", str(len(failed)), *gains, *shares, record.reasons[0])
     return dict(zip(FIELDS, told, strict=True))
 
 

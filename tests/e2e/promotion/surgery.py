@@ -101,6 +101,32 @@ def leans_on_its_neighbours(model: onnx.ModelProto) -> None:
     )
 
 
+def another_size_each_time(model: onnx.ModelProto) -> None:
+    """Works with a tensor of up to 32 MB, whose size follows the last digits of the film's mean: would that leak?"""
+    before = _logits(model)
+    _add(
+        model,
+        helper.make_node("ReduceMean", ["film"], ["mean_of_film"], keepdims=0),
+        helper.make_node("Mul", ["mean_of_film", "digits"], ["large"]),
+        helper.make_node("Floor", ["large"], ["whole"]),
+        helper.make_node("Sub", ["large", "whole"], ["rest"]),
+        helper.make_node("Mul", ["rest", "most"], ["share_of_most"]),
+        helper.make_node("Cast", ["share_of_most"], ["length"], to=TensorProto.INT64),
+        helper.make_node("Max", ["length", "least"], ["some"]),
+        helper.make_node("Reshape", ["some", "flat"], ["shape"]),
+        helper.make_node("Expand", ["mean_of_film", "shape"], ["filled"]),
+        helper.make_node("Exp", ["filled"], ["worked"]),
+        helper.make_node("ReduceMean", ["worked"], ["of_worked"], keepdims=0),
+        helper.make_node("Mul", ["of_worked", "none"], ["of_none"]),
+        helper.make_node("Add", [before, "of_none"], ["logits"]),
+        digits=np.float32(9_973),
+        most=np.float32(8_000_000),
+        least=np.array(1, np.int64),
+        flat=np.array([1], np.int64),
+        none=np.float32(0.0),
+    )
+
+
 def fails_on_some(model: onnx.ModelProto) -> None:
     """Fails on some films, by the last digits of their mean: an index beyond its table."""
     before = _logits(model)
