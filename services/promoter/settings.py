@@ -98,7 +98,9 @@ class PromoterSettings(ServiceSettings):
         default=0.0, ge=0, description="Deadline of each step of canary; 0: as the plan says."
     )
     promoter_approval_days: float = Field(default=14.0, gt=0, description="How long an approval is waited for.")
-    promoter_production_hours: float = Field(default=4.0, gt=0, description="Deadline of production's rollout.")
+    promoter_production_hours: float = Field(
+        default=0.0, ge=0, description="Deadline of production's rollout; 0: as the plan says."
+    )
     promoter_freeze: str = Field(
         default="", description="Nothing advances: `Fri 16:00 - Mon 07:00; 2026-12-24 - 2026-12-27`."
     )
@@ -132,7 +134,7 @@ class PromoterSettings(ServiceSettings):
             State.CANARY_SHADOW: canary,
             State.CANARY_EXPOSED: canary,
             State.AWAITING_APPROVAL: timedelta(days=self.promoter_approval_days),
-            State.PRODUCTION: timedelta(hours=self.promoter_production_hours),
+            State.PRODUCTION: timedelta(hours=self.promoter_production_hours or plan.production.deadline_minutes / 60),
         }
         return Rules(
             exposure=_shares(self.promoter_exposure),
