@@ -156,12 +156,16 @@ def test_the_prober_asks_both_services_and_is_scraped(production: list[dict[str,
     assert template["labels"]["hilum.io/asks"] == "inference"
 
 
-def test_a_plan_of_the_site_reaches_the_job_and_the_reading_room(tmp_path: Path) -> None:
+def test_a_plan_of_the_site_reaches_the_job_the_reading_room_and_the_promoter(tmp_path: Path) -> None:
     values = tmp_path / "plan.yaml"
     values.write_text("gates: {enabled: true, plan: 'name = \"site\"'}\n")
     made = objects("hilum", PRODUCTION, values, environment="staging")
     assert named(made, "ConfigMap", "gate-plan")["data"]["plan.toml"].strip() == 'name = "site"'
     assert "--plan=/etc/hilum/plan.toml" in str(named(made, "AnalysisTemplate", "gate-staging"))
-    web = named(made, "Deployment", "web")["spec"]["template"]["spec"]["containers"][0]
-    path = next(e["value"] for e in web["env"] if e["name"] == "HILUM_GATE_PLAN")
-    assert any(path.startswith(m["mountPath"]) for m in web["volumeMounts"] if m["name"] == "gate-plan")
+    for name in ("web", "promoter"):
+        pod = named(made, "Deployment", name)["spec"]["template"]
+        (container,) = pod["spec"]["containers"]
+        path = next(e["value"] for e in container["env"] if e["name"] == "HILUM_GATE_PLAN")
+        assert any(path.startswith(m["mountPath"]) for m in container["volumeMounts"] if m["name"] == "gate-plan")
+        assert {"name": "gate-plan", "configMap": {"name": "gate-plan"}} in pod["spec"]["volumes"]
+        assert "checksum/gate-plan" in pod["metadata"]["annotations"], "a new plan would wait for the next restart"

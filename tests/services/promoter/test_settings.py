@@ -21,7 +21,9 @@ def test_deadlines_and_the_guards_time_are_the_plans(tmp_path: Path) -> None:
 
 
 def test_a_setting_has_the_last_word_on_deadlines_and_the_guards_time() -> None:
-    rules = PromoterSettings(promoter_canary_days=3, promoter_production_hours=4, promoter_guard_hours=0).rules(load_plan())
+    rules = PromoterSettings(promoter_canary_days=3, promoter_production_hours=4, promoter_guard_hours=0).rules(
+        load_plan()
+    )
     assert rules.deadlines[State.CANARY_SHADOW] == timedelta(days=3)
     assert rules.deadlines[State.PRODUCTION] == timedelta(hours=4)
     assert rules.guard == timedelta(0)
