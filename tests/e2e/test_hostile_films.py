@@ -8,8 +8,13 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.reading_room import Room, Watch, running
+from services.web.app import create_app
+from services.web.settings import WebSettings
+from tests.e2e.reading_room import Room, Watch
+from tests.fixtures.quick import quick_folder
 from tests.hilum.imaging.bodies import dicom, large_grey
+from tests.servers import serve
+from tests.services.web.room import wait_for
 
 pytestmark = pytest.mark.browser
 ROOT_UID = "1.2.826.0.1.3680043.99."
@@ -30,9 +35,13 @@ TOO_WIDE = """() => [...document.querySelectorAll("html, body, main, .panel, .pa
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    with running(tmp_path_factory.mktemp("hostile"), HILUM_BLIND_SHARE="0") as room:
-        yield room
+def room() -> Iterator[Room]:
+    """The reading room alone, without inference: nothing here asks for a score, and it starts at once."""
+    with quick_folder() as folder:
+        app = create_app(WebSettings.model_validate({"data": folder, "blind_share": 0.0}))
+        with serve(app) as served:
+            wait_for(app.state.web.prepared.is_set)
+            yield Room(served.url)
 
 
 @pytest.fixture
