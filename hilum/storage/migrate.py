@@ -7,6 +7,7 @@ folder and the version table come from the caller.
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import structlog
@@ -14,12 +15,17 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
 
 from hilum.storage.database import plain_errors, reading, writer_lock
 
 log = structlog.get_logger("hilum.storage.migrate")
 # Alembic's `op`, which migrations use, is one per process: services that share one take turns.
 _TURN = threading.Lock()
+# PostgreSQL's deadlock_detected and lock_not_available.
+STOOD_IN_THE_WAY = {"40P01", "55P03"}
+TRIES = 20
+PAUSE_SECONDS = 0.5
 
 
 def upgrade(engine: Engine, service: str, folder: Path) -> None:
@@ -30,11 +36,30 @@ def upgrade(engine: Engine, service: str, folder: Path) -> None:
     DatabaseUnavailable, or what a faulty migration raises.
     """
     scripts = _scripts(folder)
-    with _TURN, plain_errors(), engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
+    with _TURN, plain_errors():
+        for tries_left in reversed(range(TRIES)):
+            try:
+                _upgrade(engine, service, scripts)
+            except OperationalError as error:
+                # The previous version works on the tables meanwhile: one of the two has to step back.
+                if getattr(error.orig, "sqlstate", None) not in STOOD_IN_THE_WAY or not tries_left:
+                    raise
+                log.info("the migration stepped back for somebody at work", service=service, tries_left=tries_left)
+                time.sleep(PAUSE_SECONDS)
+            else:
+                return
+
+
+def _upgrade(engine: Engine, service: str, scripts: ScriptDirectory) -> None:
+    with engine.begin() as connection:
+        postgresql = connection.dialect.name == "postgresql"
+        if postgresql:
             connection.execute(text("SET LOCAL lock_timeout = '120s'"))
             connection.execute(text("SET LOCAL statement_timeout = 0"))
         writer_lock(connection, f"migrate:{service}")
+        if postgresql:
+            # Whoever waits for a table keeps all others from it who come later.
+            connection.execute(text("SET LOCAL lock_timeout = '5s'"))
         if _is_newer(connection, service, scripts):
             log.warning("the database was migrated by a newer release; left as it is", service=service)
             return

@@ -22,8 +22,9 @@ SAID_ANEW = (
 def upgrade() -> None:
     """Replace indexes; no row changes."""
     where = sa.text(UNREAD)
-    op.create_index("ix_studies_unread_counts", "studies", COUNTED, sqlite_where=where, postgresql_where=where)
+    # The strongest lock first: taken after a weaker one, it waits for writers that wait for that one.
     op.drop_index("ix_studies_unread", "studies")
+    op.create_index("ix_studies_unread_counts", "studies", COUNTED, sqlite_where=where, postgresql_where=where)
     columns = ["site", "band", "due_at", "uid"]
     op.create_index("ix_studies_unread_site_band", "studies", columns, sqlite_where=where, postgresql_where=where)
     if op.get_bind().dialect.name == "sqlite":

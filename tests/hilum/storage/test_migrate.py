@@ -115,6 +115,35 @@ def test_replicas_that_start_together_migrate_once(engine: Engine, tmp_path: Pat
     assert not pending(engine, "alpha", folder)
 
 
+def test_a_migration_steps_back_for_a_version_at_work_and_is_tried_again(postgres_url: str, tmp_path: Path) -> None:
+    engine = make_engine(postgres_url)
+    upgrade(engine, "alpha", _folder(tmp_path, FIRST))
+    # A weak lock, time for somebody to wait for it, and a strong lock: the two then wait for each other.
+    both = SECOND.replace(
+        'op.add_column("{table}"',
+        'op.create_index("ix", "{table}", ["id"]); op.execute("SELECT pg_sleep(0.5)"); op.add_column("{table}"',
+    )
+    folder = _folder(tmp_path, FIRST, both)
+    with ThreadPoolExecutor(1) as other, engine.begin() as at_work:
+        # Who looks for deadlocks finds itself in one: here the migration, as on a busy list.
+        at_work.execute(text("SET LOCAL deadlock_timeout = '60s'"))
+        at_work.execute(text("SELECT id FROM things"))
+        migrated = other.submit(upgrade, engine, "alpha", folder)
+        while not _sleeps(engine):
+            assert not migrated.done(), migrated.result()
+        at_work.execute(text("INSERT INTO things (id) VALUES (8)"))
+        at_work.commit()
+        migrated.result(60)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT id, note FROM things")).all() == [(8, None)]
+    engine.dispose()
+
+
+def _sleeps(engine: Engine) -> bool:
+    with engine.connect() as connection:
+        return bool(connection.scalar(text("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")))
+
+
 def test_two_services_of_one_process_that_migrate_at_once_keep_to_their_own_database(tmp_path: Path) -> None:
     slow = FIRST.replace("def upgrade():\n", "def upgrade():\n    __import__('time').sleep(0.2)\n")
     engines = {name: make_engine(f"sqlite:///{tmp_path / name}.db") for name in ("alpha", "beta", "gamma")}
