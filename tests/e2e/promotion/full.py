@@ -51,6 +51,29 @@ def one_that_fails_on_some_films_is_stopped_in_staging(site: Site) -> str:
     return stopped(site, "2.1.7", surgery.fails_on_some)
 
 
+def one_that_crashes_on_one_film_in_forty_gets_no_further_than_staging(site: Site) -> str:
+    """A pod that ends may be the node's doing: no rejection, but three tries, and then a person."""
+    release = site.release("2.1.10", surgery.crashes_on_one_in_forty)
+    site.ask(release)
+    began = time.monotonic()
+
+    def given_up() -> bool:
+        current = site.status()["current"]
+        return bool(current) and current["state"] == "interrupted" and current["tries"] == 3
+
+    wait_until("three tries", given_up, 600)
+    took = time.monotonic() - began
+    timeline = site.status()["current"]["timeline"]
+    assert {note["state"] for note in timeline} == {"staging", "interrupted"}, timeline
+    wait_until("staging as before", lambda: site.serving("staging") == site.baseline, 240)
+    assert {site.bundle(name) for name in ENVIRONMENTS} == {site.baseline} == {site.serving("production")}
+    withdrawn(site)
+    return (
+        f"interrupted three times in {took:.0f} s ({timeline[-1]['reason'][:90]}), reverted each time, then left to a "
+        "person, who rejects it"
+    )
+
+
 def one_that_needs_more_memory_than_it_may_have_is_stopped_in_staging(site: Site) -> str:
     return stopped(site, "2.1.8", surgery.large)
 
@@ -176,6 +199,7 @@ FULL: tuple[Step, ...] = (
     a_miscalibrated_one_is_stopped_in_staging,
     a_slow_release_is_stopped_in_staging,
     one_that_fails_on_some_films_is_stopped_in_staging,
+    one_that_crashes_on_one_film_in_forty_gets_no_further_than_staging,
     one_that_needs_more_memory_than_it_may_have_is_stopped_in_staging,
     less_light_inside_is_stopped_in_canary,
     one_that_is_wrong_on_this_sites_films_alone_is_stopped_in_canary,
