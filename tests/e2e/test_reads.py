@@ -86,7 +86,15 @@ def study(page: Page, uid: str) -> dict[str, Any]:
 
 
 def begin(page: Page, uid: str, query: str = "") -> None:
-    page.goto(f"/studies/{uid}{query}")
+    for _ in range(5):
+        try:
+            page.goto(f"/studies/{uid}{query}")
+            break
+        except Error as error:
+            # The list shows itself anew when something in it changes.
+            if "interrupted by another navigation" not in str(error):
+                raise
+    expect(page).to_have_url(re.compile(f"/studies/{re.escape(uid)}"))
     expect(page.locator("#message")).not_to_have_text("")
 
 
