@@ -16,7 +16,7 @@ from services.web.numbers.report import Agreement, Numbers, Reader, Wait, number
 from services.web.pages.parts import Parts, parts
 from services.web.pages.plot import Plot, plot
 from services.web.pages.render import page, shell
-from services.web.pages.words import BANDS, duration, percent
+from services.web.pages.words import BANDS, duration, share
 
 router = APIRouter(include_in_schema=False)
 WORDS = {"day": "Last 24 hours", "week": "7 days", "month": "30 days", "quarter": "91 days", "year": "365 days"}
@@ -56,7 +56,7 @@ def _agreement(title: str, found: Sequence[Agreement], name: Callable[[str], str
     shares = {(a.part, a.blind): a.share for a in found}
     names = dict.fromkeys(a.part for a in found)
     values = [(name(part), (shares.get((part, True)), shares.get((part, False)))) for part in names]
-    return parts(title, ("blind", "answer shown"), values, percent, top=1.0)
+    return parts(title, ("blind", "answer shown"), values, share, top=1.0)
 
 
 def _share(reader: Reader) -> float | None:
@@ -93,7 +93,7 @@ def part_plots(found: Numbers) -> tuple[Parts, ...]:
         ),
         _agreement("Agreement, by finding", found.findings, str),
         _agreement("Agreement, by release", found.by_release, _release),
-        parts("Agreement, by reader", ("agreement",), [(r.reader, (_share(r),)) for r in readers], percent, top=1.0),
+        parts("Agreement, by reader", ("agreement",), [(r.reader, (_share(r),)) for r in readers], share, top=1.0),
     )
 
 
@@ -116,4 +116,5 @@ def numbers_page(web: WebDep, period: Annotated[str, Query(max_length=16)] = "we
             part_plots=part_plots(found),
             labels=[_label(step.start, span) for step in found.steps],
             duration=duration,
+            share_in_words=share,
         )

@@ -70,6 +70,11 @@ def percent(probability: float) -> str:
     return f"{100 * probability:.0f}\u00a0%"
 
 
+def share(counted: float) -> str:
+    """A share of things that were counted, in per cent: none is 0 % and all are 100 %, unlike a probability."""
+    return f"{100 * counted:.0f}\u00a0%" if counted in {0, 1} else percent(counted)
+
+
 def byte_count(count: int) -> str:
     """A size in B, kB or MB (powers of ten)."""
     if count < 1000:

@@ -14,7 +14,7 @@ from services.web.pages.assets import assets
 from services.web.pages.bars import ALERT_PLACE, RULE_OUT_PLACE, place
 from services.web.pages.card import to_html
 from services.web.pages.pager import pager
-from services.web.pages.words import percent
+from services.web.pages.words import percent, share
 from services.web.tables import Answer
 from tests.releases import FINDINGS, pattern_film
 from tests.services.web.room import Room, open_room
@@ -225,6 +225,11 @@ def test_no_number_claims_certainty() -> None:
     assert percent(0.024) == "2.4\N{NO-BREAK SPACE}%"
     assert percent(0.0996) == "10\N{NO-BREAK SPACE}%"
     assert percent(1.0) == ">99\N{NO-BREAK SPACE}%"
+
+
+def test_a_counted_share_may_be_none_or_all() -> None:
+    assert [share(x) for x in (0.0, 1.0)] == ["0\N{NO-BREAK SPACE}%", "100\N{NO-BREAK SPACE}%"]
+    assert share(0.9999) == percent(0.9999)
 
 
 @pytest.mark.parametrize(("rule_out", "alert"), [(0.01, 0.02), (0.2, 0.6), (0.3, 0.3), (0.0, 1.0)])
