@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # make secrets: make every Secret that the charts name, where it is not there yet, with random values.
 #
-# Nothing is printed, nothing is written to disk, and what is there is never changed. To rotate the database password of an
-# environment: delete its two entries as docs/platform-engineer.md says, and run this again.
+# Nothing is printed, nothing is written to disk, and what is there is never changed. A new database password for an
+# environment in use: k8s/rotate-database.sh ENVIRONMENT.
 set -euo pipefail
 platform=${PLATFORM_NAMESPACE:-platform}
 environments=${ENVIRONMENTS:-production staging canary}

@@ -38,7 +38,7 @@ class FetchSettings(ServiceSettings):
     )
 
 
-def run(settings: FetchSettings, patience_seconds: float = PATIENCE_SECONDS) -> str:
+def run(settings: FetchSettings, patience_seconds: float) -> str:
     """Fetch, and say what came; raises BadRelease, BlobsUnavailable, OSError, ValueError (a wrong store)."""
     try:
         trusted = read_trusted(Path(settings.trusted_keys)) if settings.trusted_keys else None
@@ -63,7 +63,7 @@ def main() -> None:
     """Run once; status 1 with one line where the release can't be had."""
     settings = from_environment(FetchSettings)
     try:
-        sys.stdout.write(f"release: {run(settings)}\n")
+        sys.stdout.write(f"release: {run(settings, PATIENCE_SECONDS)}\n")
     except (BadRelease, BlobsUnavailable) as error:
         sys.exit(f"release refused: {error}")
     except OSError as error:

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -117,7 +118,13 @@ class S3Blobs:
             reason = "the bucket doesn't exist" if missing else f"the service refuses: {code}"
             raise BlobsUnavailable(f"{self._where()}: can't {action}: {reason}") from error
         except (BotoCoreError, urllib3.exceptions.HTTPError, OSError) as error:
-            raise BlobsUnavailable(f"{self._where()}: can't {action}: {type(error).__name__}") from error
+            raise BlobsUnavailable(f"{self._where()}: can't {action}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """What an engineer can mend is said in words: why a certificate is refused stands deep within the error's text."""
+    refused = re.search(r"certificate verify failed: ([^(\]]+)", str(error))
+    return f"its certificate is refused: {refused.group(1).strip()}" if refused else type(error).__name__
 
 
 def _code(error: ClientError) -> str:

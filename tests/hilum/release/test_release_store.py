@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from hilum.release import BadRelease, Release
-from hilum.release.fetch import FetchSettings, run
 from hilum.release.signing import new_key, public_text
 from hilum.release.store import fetch_release, push_release
-from hilum.storage import Blobs, BlobsUnavailable, open_blobs
+from hilum.storage import Blobs, open_blobs
 from tests.releases import make_tiny_release, trust
 
 KEY = new_key()
@@ -92,18 +91,10 @@ def test_the_init_container_says_what_it_brought(tmp_path: Path, store: Blobs, r
     assert f"{release.digest} (signed by {public_text(KEY)})" in done.stdout
 
 
-def test_the_init_containers_last_line_says_what_is_wrong(tmp_path: Path, store: Blobs, release: Release) -> None:
-    push_release(release.folder, store)
+def test_the_init_containers_last_line_says_what_is_wrong(tmp_path: Path) -> None:
     unknown = fetching(tmp_path, "0" * 64)
     assert unknown.returncode == 1
     assert unknown.stderr.splitlines()[-1] == f"release refused: the store holds no release {'0' * 64}"
-    typo = fetching(tmp_path, "sha256:abc")
-    assert "not a release's digest: 'sha256:abc'" in typo.stderr.splitlines()[-1]
-    stranger = trust(tmp_path / "strangers.txt", new_key())
-    bad = fetching(tmp_path, release.digest, HILUM_TRUSTED_KEYS=str(stranger))
-    assert "signed by a key that is not trusted here" in bad.stderr.splitlines()[-1]
-    wrong = fetching(tmp_path, release.digest, HILUM_RELEASE_STORE="ftp://somewhere")
-    assert wrong.stderr.splitlines()[-1].startswith("HILUM_RELEASE_STORE: not a store of bytes")
 
 
 def test_a_folder_that_cannot_be_written_is_told_as_such(tmp_path: Path, store: Blobs, release: Release) -> None:
@@ -113,19 +104,3 @@ def test_a_folder_that_cannot_be_written_is_told_as_such(tmp_path: Path, store: 
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("release refused:")
     assert "Traceback" not in done.stderr
-
-
-def test_a_store_that_is_away_is_told_after_some_patience(
-    tmp_path: Path, release: Release, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
-    settings = FetchSettings(
-        release_store="s3://releases",
-        s3_endpoint="http://127.0.0.1:9",
-        release_digest=release.digest,
-        release=tmp_path / "pod",
-        trusted_keys="",
-    )
-    with pytest.raises(BlobsUnavailable, match=r"bucket releases at http://127\.0\.0\.1:9"):
-        run(settings, patience_seconds=0)
