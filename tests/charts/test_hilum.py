@@ -229,6 +229,15 @@ def test_web_reaches_a_provider_and_an_archive_only_where_they_are_said_to_be() 
     assert reached(GPU) == set()
 
 
+def test_traces_leave_for_their_collector_alone_and_only_where_one_is_named() -> None:
+    assert not [d for d in objects("hilum", PRODUCTION) if d["metadata"]["name"] == "traces"]
+    made = objects("hilum", PRODUCTION, networkPolicy__collector__namespace="tracing")
+    spec = named(made, "NetworkPolicy", "traces")["spec"]
+    (rule,) = spec["egress"]
+    assert rule["to"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "tracing"}}}]
+    assert rule["ports"] == [{"port": 4318, "protocol": "TCP"}]
+
+
 def test_the_promoter_alone_asks_the_api_server_and_by_a_short_token() -> None:
     for where, pod in pods(objects("hilum", PRODUCTION)):
         tokens = [

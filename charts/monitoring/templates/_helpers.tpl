@@ -61,9 +61,22 @@ projected:
     - downwardAPI: {items: [{path: namespace, fieldRef: {apiVersion: v1, fieldPath: metadata.namespace}}]}
 {{- end }}
 
-{{/* The rules as they stand in rules/, with the address of the runbooks before each page. */}}
+{{/* The rules as they stand in rules/, with the addresses of the runbooks and of the reading room before each page. */}}
 {{- define "monitoring.rules" -}}
-{{ .text | replace "runbook_url: runbooks/" (printf "runbook_url: %s/" (trimSuffix "/" .root.Values.runbooks)) }}
+{{ .text
+  | replace "runbook_url: runbooks/" (printf "runbook_url: %s/" (trimSuffix "/" .root.Values.runbooks))
+  | replace "report_url: reading-room/" (printf "report_url: %s/" (trimSuffix "/" .root.Values.readingRoom)) }}
+{{- end }}
+
+{{/* What a person is told of a group of alerts, by e-mail and in a chat; Alertmanager fills it in. */}}
+{{- define "monitoring.message" -}}
+{{ `{{ range $k, $alert := .Alerts }}{{ if $k }}
+
+{{ end }}{{ $alert.Status | toUpper }}: {{ $alert.Annotations.summary }}
+{{ $alert.Annotations.description }}
+{{ $alert.Labels.alertname }}, {{ $alert.Labels.severity }}, for {{ $alert.Labels.team }}; since {{ $alert.StartsAt.UTC.Format "2006-01-02 15:04 UTC" }}{{ if eq $alert.Status "resolved" }}, ended {{ $alert.EndsAt.UTC.Format "2006-01-02 15:04 UTC" }}{{ end }}
+What to do: {{ $alert.Annotations.runbook_url }}{{ with $alert.Annotations.report_url }}
+Report: {{ . }}{{ end }}{{ end }}` }}
 {{- end }}
 
 {{/* A volume claim of a StatefulSet. */}}

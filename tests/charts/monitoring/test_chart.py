@@ -43,9 +43,9 @@ def test_the_rules_reach_prometheus_as_they_stand_with_the_runbooks_address() ->
     held = named(objects("monitoring", CI / "own-values.yaml"), "ConfigMap", "prometheus-rules")["data"]
     assert set(held) == {path.name for path in RULES}
     for path in RULES:
-        expected = path.read_text(encoding="utf-8").replace(
-            "runbook_url: runbooks/", "runbook_url: https://git.example.org/hilum/runbooks/"
-        )
+        expected = path.read_text(encoding="utf-8")
+        expected = expected.replace("runbook_url: runbooks/", "runbook_url: https://git.example.org/hilum/runbooks/")
+        expected = expected.replace("report_url: reading-room/", "report_url: https://hilum.example.org/")
         assert yaml.safe_load(held[path.name]) == yaml.safe_load(expected)
 
 

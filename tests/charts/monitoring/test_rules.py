@@ -60,7 +60,7 @@ def test_an_alert_says_how_severe_it_is_whose_it_is_and_where_its_page_is(alert:
     rule = ALERTS[alert]
     assert rule["labels"]["severity"] in {"critical", "warning", "info", "none"}
     assert rule["labels"]["team"] in {"clinical", "platform", "data-science"}
-    assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
+    assert set(rule["annotations"]) - {"report_url"} == {"summary", "description", "runbook_url"}
     assert rule["annotations"]["runbook_url"] == f"runbooks/{alert}.md"
 
 
