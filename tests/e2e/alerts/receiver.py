@@ -24,7 +24,8 @@ class Receiver(BaseHTTPRequestHandler):
             labels = alert["labels"]
             page = alert["annotations"].get("runbook_url", "")
             told = {"at": time.time(), "team": team, "alert": labels["alertname"], "status": alert["status"]}
-            SEEN.append(told | {"started": alert["startsAt"], "page": page})
+            about = {"started": alert["startsAt"], "page": page}
+            SEEN.append(told | about | {key: labels.get(key, "") for key in ("namespace", "sans")})
         self.send_response(200)
         self.end_headers()
 

@@ -20,40 +20,18 @@ PAGE = ROOT / "docs/monitoring.md"
 LOCK = ROOT / "build/alerts.lock"
 BEGIN, END = "<!-- alerts: begin -->", "<!-- alerts: end -->"
 # Why an alert has no row: what it would take.
-NOT_FIRED = {
-    "AlertRateHigh": "200 films in a day that are called too often, and then an hour",
-    "AlertRateLow": "the same the other way",
-    "BackupMissed": "two hours without a backup",
-    "CandidateInconclusive": "a candidate that waits for days",
-    "DriftFound": "a drift job over this site's films",
-    "DriftReportMissed": "two days without a drift report",
-    "ExportStale": "an hour in which the bucket can't be written",
-    "FilmsNotKept": "C-STORE while a store is away; by HTTP the door answers, because web is not ready then",
-    "ReadingRoomErrors": "a fault of web itself; with a store away web is not ready, and the door answers",
-    "GateFailed": "a promoter and a candidate; `make e2e-promotion`",
-    "GateInError": "a promoter and a candidate; `make e2e-promotion`",
-    "GpuError": "a GPU and its DCGM exporter",
-    "InferenceErrors": "a model that fails on one film in twenty",
-    "InferenceSlow": "a model that takes a second a film",
-    "ModelQualityFell": "two releases of one digest that differ",
-    "NoRecentBlindReads": "500 judgements in a week",
-    "PodDown": "a pod that hangs and is not restarted",
-    "PromoterStuck": "a promoter; `make e2e-promotion`",
-    "ReadsRefused": "a read that feedback refuses, which web does not make",
-    "ResultsRefused": "an archive that refuses a report",
-    "RulesFail": "a rule that can't be evaluated",
-    "ShadowStalled": "a canary that answers some studies and fails on most",
-    "SiteSilent": "two days of a site",
-    "VolumeFilling": "volumes of which the kubelet counts the use; the harness's are folders",
-    "VolumeNearlyFull": "volumes of which the kubelet counts the use; the harness's are folders",
-}
+NOT_FIRED: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
 class Row:
-    """Seconds since the fault. `seen_after`: the expression holds; `team`: whose receiver was told first."""
+    """Seconds since the fault. `seen_after`: the expression holds; `team`: whose receiver was told first.
+
+    `factor`: how many times faster the rules' time ran; 1: as they are.
+    """
 
     alert: str
+    factor: int
     cause: str
     date: str
     seen_after: float
@@ -69,7 +47,8 @@ def known() -> list[Row]:
         return []
     with PLACE.open(newline="", encoding="utf-8") as stream:
         return [
-            Row(row["alert"], row["cause"], row["date"], float(row["seen_after"]), float(row["fired_after"]),
+            Row(row["alert"], int(row["factor"]), row["cause"], row["date"], float(row["seen_after"]),
+                float(row["fired_after"]),
                 float(row["delivered_after"]) if row["delivered_after"] else None, row["team"],
                 row["resolved"] == "yes")
             for row in csv.DictReader(stream)
@@ -85,7 +64,8 @@ def keep(row: Row) -> None:
 
 
 def _write(row: Row) -> None:
-    rows = sorted([*(one for one in known() if one.alert != row.alert), row], key=lambda one: one.alert)
+    others = [one for one in known() if (one.alert, one.factor) != (row.alert, row.factor)]
+    rows = sorted([*others, row], key=lambda one: (one.alert, one.factor))
     with PLACE.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, [field.name for field in dataclasses.fields(Row)], lineterminator="\n")
         writer.writeheader()
@@ -104,26 +84,35 @@ def alerts() -> dict[str, dict[str, Any]]:
 
 def table() -> str:
     """Every alert: whose it is, its page, and how it was seen to fire, or why not."""
-    seen = {row.alert: row for row in known()}
     lines = [
-        "| alert | team, severity | `for` | fired by | held after | fired after | delivered after | resolved |",
-        "|---|---|---|---|---|---|---|---|",
+        "| alert | team, severity | `for` | fired by | time | held after | fired after | delivered after | resolved |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, rule in sorted(alerts().items()):
         labels = f"{rule['labels']['team']}, {rule['labels']['severity']}"
         head = f"| [{name}](runbooks/{name}.md) | {labels} | {rule.get('for', '0')} |"
+        seen = sorted((row for row in known() if row.alert == name), key=lambda row: row.factor)
         if name == "Watchdog":
-            lines.append(f"{head} itself, always | 0 s | 0 s | each minute | never |")
-        elif name in seen:
-            row = seen[name]
-            told = "held back by its cause" if row.delivered_after is None else f"{row.delivered_after:.0f} s"
-            resolved = "yes" if row.resolved else ("-" if row.delivered_after is None else "not seen")
-            cells = (row.cause, f"{row.seen_after:.0f} s", f"{row.fired_after:.0f} s", told, resolved)
-            lines.append(f"{head} {' | '.join(cells)} |")
+            lines.append(f"{head} itself, always | | 0 s | 0 s | each minute | never |")
+        elif seen:
+            lines.append(f"{head} {' | '.join(_cells(seen))} |")
         else:
             why = f"it takes {NOT_FIRED[name]}" if name in NOT_FIRED else "`make e2e-alerts` can, and has not"
-            lines.append(f"{head} promtool alone: {why} | | | | |")
+            lines.append(f"{head} promtool alone: {why} | | | | | |")
     return "\n".join(lines)
+
+
+def _cells(seen: list[Row]) -> tuple[str, ...]:
+    """The row in the rules' own time where there is one; how it was resolved, by whichever row saw that."""
+    row = seen[0]
+    told = "held back by its cause" if row.delivered_after is None else f"{row.delivered_after:.0f} s"
+    by = next((one for one in seen if one.resolved), None)
+    resolved = "not seen" if by is None else "yes" if by.factor == row.factor else f"yes, {_time(by)}"
+    return (row.cause, _time(row), f"{row.seen_after:.0f} s", f"{row.fired_after:.0f} s", told, resolved)
+
+
+def _time(row: Row) -> str:
+    return "as it is" if row.factor == 1 else f"compressed {row.factor} x"
 
 
 def write_page() -> None:

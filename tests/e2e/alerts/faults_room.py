@@ -1,0 +1,185 @@
+"""The reading room's own faults: a migration gone wrong, an archive that refuses, stores away under a DICOM sender."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from tests.e2e.alerts.fault import Fault
+from tests.e2e.alerts.faults import _film, _read, _send, _studies
+from tests.e2e.alerts.faults_platform import gone
+from tests.e2e.alerts.site import APP, STORES, WATCHES, Site, applied, pod
+from tests.e2e.alerts.watch import Watch
+from tests.e2e.cluster.kube import kubectl, wait_until
+
+# An archive that knows no structured reports: 0122, SOP class not supported.
+ARCHIVE = """
+from pynetdicom import AE, evt, ALL_TRANSFER_SYNTAXES
+from pynetdicom.presentation import StoragePresentationContexts
+ae = AE(ae_title='ARCHIVE')
+for context in StoragePresentationContexts: ae.add_supported_context(context.abstract_syntax, ALL_TRANSFER_SYNTAXES)
+ae.start_server(('0.0.0.0', 11112), evt_handlers=[(evt.EVT_C_STORE, lambda event: %s)])
+"""
+# A modality's C-STORE, from where the reading room listens.
+SEND = """
+import io, sys, base64
+import hilum.imaging
+from pydicom import dcmread
+from pydicom.uid import generate_uid
+from pynetdicom import AE
+film = dcmread(io.BytesIO(base64.b64decode(sys.stdin.read())))
+ae = AE(ae_title='CR1'); ae.add_requested_context(film.SOPClassUID, film.file_meta.TransferSyntaxUID)
+for n in range(6):
+    film.StudyInstanceUID, film.SeriesInstanceUID, film.SOPInstanceUID = generate_uid(), generate_uid(), generate_uid()
+    film.file_meta.MediaStorageSOPInstanceUID = film.SOPInstanceUID
+    peer = ae.associate('127.0.0.1', 11112, ae_title='HILUM')
+    print(peer.is_established, peer.send_c_store(film) if peer.is_established else '')
+    peer.release()
+"""
+
+
+def _sql(text: str) -> None:
+    kubectl("-n", STORES, "exec", "postgresql-0", "--", "psql", "-U", "postgres", "-q", "-d", "hilum_production",
+            "-c", text)  # fmt: skip
+
+
+def _archive(site: Site, answer: str) -> None:
+    labels = {"app": "archive"}
+    image = f"{site.images['web']['repository']}@{site.images['web']['digest']}"
+    port = {"port": 11112, "protocol": "TCP"}
+    room = {"podSelector": {"matchLabels": {"app.kubernetes.io/component": "web"}}}
+    applied(
+        pod("archive", APP, ["python", "-c", ARCHIVE % answer], image=image, labels=labels, memory="256Mi"),
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "archive", "namespace": APP},
+         "spec": {"selector": labels, "ports": [port]}},
+        {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+         "metadata": {"name": "archive", "namespace": APP},
+         "spec": {"podSelector": {"matchLabels": labels}, "policyTypes": ["Ingress"],
+                  "ingress": [{"from": [room], "ports": [port]}]}},
+    )  # fmt: skip
+
+
+def _refusing_archive(site: Site) -> float:
+    _archive(site, "0x0122")
+    kubectl("-n", APP, "wait", "pod/archive", "--for=condition=Ready", "--timeout=120s")
+    return time.time()
+
+
+def _taking_archive(site: Site) -> None:
+    """It takes reports now, and a person lets those that were refused be sent again, as the runbook says."""
+    kubectl("-n", APP, "delete", "pod", "archive", "--grace-period=1")
+    _archive(site, "0x0000")
+    kubectl("-n", APP, "wait", "pod/archive", "--for=condition=Ready", "--timeout=120s")
+    _sql("update deliveries set refused = null where refused is not null")
+
+
+def _small_bodies(site: Site) -> float:
+    """feedback takes bodies of 100 bytes at most, as after a wrong value, and a reader reads."""
+    kubectl("-n", APP, "set", "env", "deployment/feedback", "HILUM_MAX_BODY_BYTES=100")
+    kubectl("-n", APP, "rollout", "status", "deployment/feedback", "--timeout=240s")
+    began = time.time()
+    assert _send(site, _film(3)).status_code == 201
+    _read(site, _studies(site)[0], {"Effusion": 0})
+    return began
+
+
+def _bodies(_: Site) -> None:
+    kubectl("-n", APP, "set", "env", "deployment/feedback", "HILUM_MAX_BODY_BYTES-")
+    kubectl("-n", APP, "rollout", "status", "deployment/feedback", "--timeout=240s")
+    _sql("update outbox set refused = null where refused is not null")
+
+
+def _no_more_export(site: Site) -> float:
+    """A read comes that the bucket does not get."""
+    watch = Watch(WATCHES[60])
+    wait_until("an export that is up to date", lambda: "ExportStale" not in watch.firing(), 120)
+    _bucket("hilum-newdata", "hilum-newdata-gone")
+    began = time.time()
+    _read(site, _studies(site)[0], {"Effusion": 0})
+    return began
+
+
+def _bucket(of: str, to: str) -> None:
+    """The bucket in feedback's settings, as after a wrong value."""
+    kubectl("-n", APP, "set", "env", "deployment/feedback", f"HILUM_NEWDATA_URL=s3://{to}")
+    kubectl("-n", APP, "rollout", "status", "deployment/feedback", "--timeout=240s")
+    assert of != to
+
+
+def _export(_: Site) -> None:
+    _bucket("hilum-newdata-gone", "hilum-newdata")
+
+
+def _forty_reads(site: Site) -> float:
+    """Forty studies, every finding judged, none of them blind."""
+    for number in range(40):
+        assert _send(site, _film(number)).status_code == 201
+    began = time.time()
+    findings = json.loads(kubectl("-n", APP, "exec", "deploy/web", "-c", "web", "--", "python", "-c",
+                                  "import json, httpx; m = httpx.get('http://inference:8000/v1/model').json();"
+                                  "print(json.dumps([f['name'] for f in m['findings']]))"))  # fmt: skip
+    read: set[str] = set()
+
+    def enough() -> bool:
+        for study in _studies(site):
+            ready = study["status"] != "waiting" and study["uid"] != site.memory.get("skipped")
+            if ready and study["uid"] not in read and len(read) < 42:
+                _read(site, study, dict.fromkeys(findings, 0))
+                read.add(study["uid"])
+        return len(read) >= 42
+
+    wait_until("42 reads", enough, 240)
+    return began
+
+
+def _modality(site: Site) -> float:
+    import base64
+
+    from tests.e2e.cluster.kube import ROOT
+
+    kubectl("-n", STORES, "scale", "statefulset/minio", "--replicas=0")
+    kubectl("-n", STORES, "wait", "pod/minio-0", "--for=delete", "--timeout=60s", check=False)
+    began = time.time()
+    film = base64.b64encode((ROOT / "samples/nih_test2.dcm").read_bytes()).decode()
+    kubectl("-n", APP, "exec", "-i", "deploy/web", "-c", "web", "--", "python", "-c", SEND, text=film)
+    site.memory["store"] = site.memory["store"]
+    return began
+
+
+def _store(_: Site) -> None:
+    kubectl("-n", STORES, "scale", "statefulset/minio", "--replicas=1")
+    kubectl("-n", STORES, "rollout", "status", "statefulset/minio", "--timeout=120s")
+
+
+def _shut_out(_: Site) -> None:
+    """feedback's pods let the scraper in no more: a policy that was written anew and forgot them."""
+    _metrics_policy({"matchExpressions": [{"key": "app.kubernetes.io/component", "operator": "NotIn",
+                                           "values": ["feedback"]}], "matchLabels": _ALL})  # fmt: skip
+
+
+_ALL = {"app.kubernetes.io/name": "hilum"}
+
+
+def _metrics_policy(selector: dict[str, Any]) -> None:
+    patch = [{"op": "replace", "path": "/spec/podSelector", "value": selector}]
+    kubectl("-n", APP, "patch", "networkpolicy", "metrics", "--type=json", "-p", json.dumps(patch))
+
+
+FAULTS = [
+    Fault("a table is missing that the list needs, as after a migration gone wrong", 1, ("ReadingRoomErrors",),
+          lambda _: _sql("alter table saved_views rename to saved_views_gone"),
+          lambda _: _sql("alter table saved_views_gone rename to saved_views"), minutes=12, rest_minutes=10),
+    Fault("the archive refuses structured reports", 1, ("ResultsRefused",), _refusing_archive, _taking_archive,
+          minutes=12),
+    Fault("feedback's bucket is not there", 1, (), _no_more_export, _export, lane="feedback",
+          fast={60: ("ExportStale",)}, minutes=8),
+    Fault("feedback refuses bodies above 100 bytes, and a read comes", 1, ("ReadsRefused",), _small_bodies, _bodies,
+          lane="feedback", minutes=12),
+    Fault("feedback's pods let the scraper in no more", 1, ("ServiceDown",), _shut_out,
+          lambda _: _metrics_policy({"matchLabels": _ALL}), lane="feedback", minutes=6),
+    Fault("42 studies are read, none of them blind", 1, (), _forty_reads, lambda _: gone(APP, "pod", "nobody"),
+          fast={60: ("NoRecentBlindReads",)}, minutes=8, rest_minutes=1),
+    Fault("a modality sends while the object store is away", 3, ("FilmsNotKept", "ObjectStoreDown"), _modality, _store,
+          fast={60: ("FilmsNotKept",)}, minutes=6, lane="stores"),
+]  # fmt: skip
