@@ -16,7 +16,8 @@ CREATED = 'kube_cronjob_created{namespace="platform",cronjob="backup"}'
 FREE = 'kubelet_volume_stats_available_bytes{namespace="n",persistentvolumeclaim="data"}'
 SIZE = 'kubelet_volume_stats_capacity_bytes{namespace="n",persistentvolumeclaim="data"}'
 PG, PG_TARGET = 'pg_up{namespace="platform"}', 'up{job="postgresql",namespace="platform"}'
-CERTIFICATE = 'traefik_tls_certs_not_after{cn="",sans="hilum.example.org"}'
+CERTIFICATE = 'traefik_tls_certs_not_after{cn="",sans="hilum.example.org",serial="1"}'
+RENEWED = 'traefik_tls_certs_not_after{cn="",sans="hilum.example.org",serial="2"}'
 SYNC = 'argocd_app_info{{name="hilum-production",sync_status="{}",health_status="{}"}}'
 FAILED = 'alertmanager_notifications_failed_total{integration="webhook"}'
 DAY = 86_400
@@ -76,6 +77,8 @@ CASES = [
     Case("VolumeNearlyFull", "a tenth is", {FREE: "100x30", SIZE: "1000x30"}, quiet=("8m",)),
     Case("CertificateExpires", "in ten days", {CERTIFICATE: f"{10 * DAY}x200"}, fires=("70m",), quiet=("50m",)),
     Case("CertificateExpires", "in a month", {CERTIFICATE: f"{30 * DAY}x200"}, quiet=("70m",)),
+    Case("CertificateExpires", "renewed, and Traefik still tells of the old one",
+         {CERTIFICATE: f"{10 * DAY}x200", RENEWED: f"{80 * DAY}x200"}, quiet=("70m",)),
     Case("CertificateExpired", "in an hour", {CERTIFICATE: "3600x30"}, fires=("8m",), quiet=("3m",)),
     Case("CertificateExpired", "in ten days", {CERTIFICATE: f"{10 * DAY}x30"}, quiet=("8m",)),
     Case("ArgocdOutOfSync", "for 35 minutes", {SYNC.format("OutOfSync", "Healthy"): "1x60"}, fires=("35m",),

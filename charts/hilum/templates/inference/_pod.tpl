@@ -55,7 +55,8 @@ spec:
         - {name: HILUM_RELEASE, value: /release/served}
         - {name: HILUM_TRUSTED_KEYS, value: /etc/hilum/trusted-keys.txt}
         - {name: HILUM_PRECISION, value: {{ .Values.bundle.release.precision | quote }}}
-        {{- if $i.gpu.enabled }}
+        {{- if and $i.gpu.enabled (not (hasKey $i.settings "HILUM_PROVIDER")) }}
+        # Without CUDA the server is not ready and says so; inference.settings.HILUM_PROVIDER says otherwise (auto, tensorrt).
         - {name: HILUM_PROVIDER, value: cuda}
         {{- end }}
         {{- include "hilum.settings" $i.settings | nindent 8 }}
