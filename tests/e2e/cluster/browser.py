@@ -11,6 +11,7 @@ import contextlib
 import os
 import re
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -58,12 +59,14 @@ def steadily(visit: Callable[[], object]) -> None:
     """Try again what a change of the machine's network broke off, as a reader would.
 
     A pod that starts or ends on the browser's own machine is such a change: Chromium then ends every connection
-    (ERR_NETWORK_CHANGED). A hospital's readers do not sit on the cluster's node.
+    (ERR_NETWORK_CHANGED). A hospital's readers do not sit on the cluster's node. Or the page itself was on its way
+    elsewhere: after a read it goes on to the next study.
     """
     for _ in range(5):
         with contextlib.suppress(Error, AssertionError):
             visit()
             return
+        time.sleep(2)
     visit()
 
 
