@@ -9,6 +9,7 @@ import pytest
 
 import hilum.imaging  # noqa: F401 - before pydicom, which would load GDCM into this process
 from tests.fixtures.mlflow import MlflowServer
+from tests.fixtures.pauses import pytest_collection_finish, pytest_terminal_summary  # noqa: F401 - pytest calls them
 from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.real import cannot_start
 from tests.fixtures.seaweed import ACCESS_KEY, SECRET_KEY, SeaweedServer
