@@ -18,7 +18,7 @@ import numpy.typing as npt
 from bench.drift_films import CHANGES, Pool, pool_of
 from bench.drift_plot import draw
 from bench.machine import describe
-from hilum.drift.films import COLUMNS, Films, streams
+from hilum.drift.films import Films, streams
 from hilum.drift.sequential import Watched, watch
 from hilum.drift.site import MARGIN
 from hilum.release import read_release
@@ -40,11 +40,6 @@ HEAD = (
 Draw = Callable[[np.random.Generator, int], Films]
 
 
-def joined(first: Films, second: Films) -> Films:
-    """One after the other."""
-    return Films(first.findings, *(np.concatenate([getattr(f, c) for f in (first, second)]) for c in COLUMNS))
-
-
 def drawn(films: Films, weights: npt.NDArray[np.float64] | None = None) -> Draw:
     """Films drawn with replacement, evenly or by `weights` (N,)."""
     shares = None if weights is None else weights / weights.sum()
@@ -56,7 +51,7 @@ def mixed(films: Films, others: Films, share: float) -> Draw:
 
     def draw(chance: np.random.Generator, n: int) -> Films:
         other = chance.random(n) < share
-        both = joined(films, others)
+        both = films.joined(others)
         rows = chance.integers(len(films), size=n)
         rows[other] = len(films) + chance.integers(len(others), size=int(other.sum()))
         return both.take(rows)
@@ -124,7 +119,7 @@ def scenarios(pool: Pool) -> dict[str, tuple[Films, Draw, int | None]]:
 def one_run(before: Draw, after: Draw, seed: int, threshold: float, length: int) -> Watched:
     """A baseline, then the change, until the first alarm."""
     chance = np.random.default_rng(seed)
-    films = joined(before(chance, BASELINE), after(chance, length))
+    films = before(chance, BASELINE).joined(after(chance, length))
     return watch(streams(films, BASELINE), films.strata, BASELINE, threshold, seed=seed, stop=True)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from hilum.drift.films import COLUMNS, Films
+from hilum.drift.films import COLUMNS, SIZES, Films
 from hilum.drift.quality import NAMES, quality
 from hilum.imaging.preprocess import preprocess
 from hilum.release import Release
@@ -119,6 +119,8 @@ class _Seer:
             np.array([[each[name] for name in NAMES] for each in light]),
             np.concatenate(places).astype(np.float64),
             np.concatenate(pose).astype(np.float64),
+            # The films are kept at 128 px: how large they once were is not known, so nobody bets on it.
+            np.full((len(frames), len(SIZES)), np.nan),
             views.astype(np.str_),
             np.full(len(frames), "", dtype=np.str_),
             np.zeros(len(frames), dtype=np.int64),

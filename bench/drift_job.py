@@ -56,7 +56,8 @@ def fill(database: str, count: int, digest: str, precision: str, names: tuple[st
             rows[Film].append(
                 {"uid": f"2.25.{k}.1", "study_uid": f"2.25.{k}", "number": 1, "sha256": f"{k:064x}", "blob_key": "x",
                  "byte_count": 1, "media_type": "image/png", "file_name": "x", "view": "PA" if k % 3 else "AP",
-                 "width": 1, "height": 1, "bits": 8, "lossy": False, "arrived_at": at, "warnings": [],
+                 "width": 1500 + 500 * (k % 4), "height": 2000 + k % 7, "bits": 8, "lossy": False,
+                 "arrived_at": at, "warnings": [],
                  "state": "scored", "attempts": 1, "next_try": at}
             )  # fmt: skip
             chances = 1 / (1 + np.exp(-chance.normal(-3, 1, len(names))))

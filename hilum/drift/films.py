@@ -16,6 +16,8 @@ Array = npt.NDArray[np.float64]
 COMMON_SHARE = 0.05
 # A finding's probability is kept away from 0 and 1 by this, as `training.release.calibrate` does.
 TINY = 1e-6
+# The frame's megapixels, and its rows over its columns.
+SIZES = ("size", "shape")
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,8 +26,9 @@ class Films:
 
     `at` seconds since 1970. `probabilities` (N, K), NaN where a film is out of domain; `domain` (N,) the guard's score
     and `outside` (N,) 1 where it refused, 0 where not; `light` (N, len(quality.NAMES)), `places` (N, D) and `pose`
-    (N, len(KINDS)) may be NaN: an older service did not tell them. `view` and `device` are words, "" where no header
-    says them; `strata` (N,) are the times that are compared with their like only.
+    (N, len(KINDS)) may be NaN: an older service did not tell them. `size` (N, len(SIZES)): of the whole frame as it
+    came. `view` and `device` (maker, bits, coding) are words, "" where no header says them; `strata` (N,) are the times
+    that are compared with their like only.
     """
 
     findings: tuple[str, ...]
@@ -36,6 +39,7 @@ class Films:
     light: Array
     places: Array
     pose: Array
+    size: Array
     view: npt.NDArray[np.str_]
     device: npt.NDArray[np.str_]
     strata: npt.NDArray[np.int64]
@@ -47,8 +51,12 @@ class Films:
         """The films of `rows`, in that order; `at` as in the films themselves."""
         return Films(self.findings, *(getattr(self, name)[rows] for name in COLUMNS))
 
+    def joined(self, later: Films) -> Films:
+        """These films, then `later`."""
+        return Films(self.findings, *(np.concatenate([getattr(f, name) for f in (self, later)]) for name in COLUMNS))
 
-COLUMNS = ("at", "probabilities", "domain", "outside", "light", "places", "pose", "view", "device", "strata")
+
+COLUMNS = ("at", "probabilities", "domain", "outside", "light", "places", "pose", "size", "view", "device", "strata")
 
 
 def log_odds(probabilities: Array) -> Array:
@@ -67,6 +75,7 @@ def streams(films: Films, baseline: int) -> dict[str, Array]:
     if len(films.findings) > 1:
         found["overall/score"] = odds.mean(axis=1)
     found |= {f"input/{name}": films.light[:, k] for k, name in enumerate(quality.NAMES)}
+    found |= {f"input/{name}": films.size[:, k] for k, name in enumerate(SIZES)}
     found |= {f"features/{k + 1}": films.places[:, k] for k in range(films.places.shape[1])}
     found |= {f"pose/{name}": films.pose[:, k] for k, name in enumerate(KINDS) if k}
     found["domain/score"] = films.domain

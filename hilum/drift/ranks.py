@@ -17,8 +17,9 @@ Array = npt.NDArray[np.float64]
 def ranks(values: Array, strata: npt.NDArray[np.int64], seed: int, skip: int = 0) -> Array:
     """Place in 0..1 of each of `values` (N,) among the earlier ones of its stratum (N,), (N - skip,); ties by `seed`.
 
-    The first `skip` are only compared with. What is no finite number has no place (NaN) and is nobody's neighbour. The
-    first of a stratum is random.
+    The first `skip` are only compared with. What is no finite number has no place (NaN) and is nobody's neighbour.
+    What is the same as every film before it (the first of a stratum, a device that all films name) has none either: by
+    chance alone it would be anywhere, which pays 1 on average, so nobody bets.
     """
     before = {
         int(each): sorted(values[:skip][np.isfinite(values[:skip]) & (strata[:skip] == each)].tolist())
@@ -34,6 +35,7 @@ def ranks(values: Array, strata: npt.NDArray[np.int64], seed: int, skip: int = 0
         known = before.setdefault(stratum, [])
         low = bisect_left(known, value)
         high = bisect_right(known, value)
-        out[k] = (low + chance[k] * (high - low + 1)) / (len(known) + 1)
+        if high - low < len(known):
+            out[k] = (low + chance[k] * (high - low + 1)) / (len(known) + 1)
         insort(known, value)
     return out

@@ -194,10 +194,40 @@ def _against_baseline(first: Films, late: Films) -> tuple[compare.Shift, ...]:
     for name, edges in (("brightness", LEVEL_EDGES), ("contrast", SPREAD_EDGES)):
         column = first.light[:, NAMES.index(name)]
         light.append(count(column[np.isfinite(column)], edges).astype(np.float64))
-    rows = _rows(scores, light, late)
+    rows = [*_rows(scores, light, late), *_others(first, late)]
     if first.places.shape[1]:
         rows.append(("features", "mmd", None, compare.mmd(first.places, late.places)[1]))
     return compare.holm(rows)
+
+
+def _others(first: Films, late: Films) -> list[tuple[str, str, float | None, float]]:
+    """Whatever else of a frame, its header and its domain is a number or a word: in tenths of the first films."""
+    both = streams(first.joined(late), len(first))
+    rows: list[tuple[str, str, float | None, float]] = []
+    for name, values in both.items():
+        kind, _, part = name.partition("/")
+        if kind not in {"input", "view", "device", "domain", "pose"} or part in {"brightness", "contrast"}:
+            continue
+        before, after = (each[np.isfinite(each)] for each in (values[: len(first)], values[len(first) :]))
+        if not len(before) or not len(after):
+            continue
+        # A value that many films share is a bin of its own: a word has two.
+        edges = np.unique(np.quantile(before, np.linspace(0.05, 0.95, 19)))
+        old, new = (
+            np.bincount(
+                np.searchsorted(edges, each) + np.searchsorted(edges, each, "right"), minlength=2 * len(edges) + 1
+            )
+            for each in (before, after)
+        )
+        rows.append(
+            (
+                kind,
+                part,
+                compare.psi(old.astype(float), new.astype(float)),
+                compare.ks(old.astype(float), new.astype(float)),
+            )
+        )
+    return rows
 
 
 def _labels(films: Films, reference: ReferenceOut) -> tuple[Prevalence, ...]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from hilum.drift.films import Films
+from hilum.drift.films import SIZES, Films
 from hilum.drift.quality import NAMES
 from hilum.drift.reads import Calibration, calibration
 from hilum.release.pose import KINDS
@@ -60,6 +60,7 @@ class _Seen:
     light: Row
     places: Row
     pose: Row
+    size: Row
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +98,8 @@ def gather(
     since = baseline_since(session, site)
     query = (
         select(
-            Film.uid, Film.study_uid, Film.arrived_at, Film.view, Film.bits, Film.media_type, Study.patient_id,
-            Prediction.payload, Instance.attributes,
+            Film.uid, Film.study_uid, Film.arrived_at, Film.view, Film.width, Film.height, Film.bits, Film.media_type,
+            Study.patient_id, Prediction.payload, Instance.attributes,
         )
         .join(Study, Study.uid == Film.study_uid)
         .join(Prediction, Prediction.film_uid == Film.uid)
@@ -139,6 +140,7 @@ def _seen(row: Any) -> _Seen:
         _numbers(light.get(name) for name in NAMES),
         _numbers(told.get("places", ())),
         _numbers(told.get("pose", ())),
+        _size(row.width, row.height),
     )
 
 
@@ -165,6 +167,7 @@ def _columns(films: Sequence[_Seen], hours: Hours) -> Films:
         _table([each.light for each in films], len(NAMES)),
         _table([each.places for each in films], next((len(each.places) for each in films if len(each.places)), 0)),
         _table([each.pose for each in films], len(KINDS)),
+        _table([each.size for each in films], len(SIZES)),
         np.array([each.view for each in films], dtype=np.str_),
         np.array([each.device for each in films], dtype=np.str_),
         np.array([hours.stratum(each.at.astimezone(UTC)) for each in films], dtype=np.int64),
@@ -183,6 +186,11 @@ def _table(rows: Sequence[Row], width: int) -> Row:
     """(N, width); a row of another width is of another kind, or was not told: it is NaN."""
     none = np.full(width, np.nan)
     return np.array([row if len(row) == width else none for row in rows], dtype=np.float64).reshape(len(rows), width)
+
+
+def _size(width: int, height: int) -> Row:
+    """By SIZES; no numbers where the frame was never opened."""
+    return np.array([width * height / 1e6, height / width]) if width and height else np.full(len(SIZES), np.nan)
 
 
 def _device(row: Any) -> str:

@@ -35,6 +35,7 @@ def films(number: int, a_day: float = 400.0, seed: int = 0, **changes: object) -
         np.column_stack([chance.normal(0.5, 0.05, number) for _ in NAMES]),
         chance.normal(size=(number, 4)),
         chance.normal(-5, 1, (number, len(KINDS))),
+        np.column_stack([chance.normal(5, 1, number), chance.choice([1.0, 1.2], number)]),
         np.where(chance.random(number) < 0.4, "AP", "PA"),
         np.full(number, "maker 12 bit"),
         np.zeros(number, dtype=np.int64),
@@ -152,6 +153,25 @@ def test_a_view_that_becomes_common_and_a_new_device_are_found() -> None:
     found = judge(replace(made, device=device), reference(), RULES)
     assert found.state == "drift"
     assert "device/rare" in found.reason
+
+
+def test_films_of_another_size_are_found_and_size_view_and_device_are_compared_with_the_first_films() -> None:
+    made = films(1000)
+    size = made.size.copy()
+    size[700:, 0] = 1.0
+    found = judge(replace(made, size=size), reference(), RULES)
+    assert found.state == "drift"
+    assert "input/size" in found.reason
+    named = {(row.kind, row.part): row for row in found.window}
+    assert named[("input", "size")].holm < 0.001
+    assert (named[("input", "size")].psi or 0) > 0.25
+    assert {("input", "shape"), ("input", "sharpness"), ("view", "AP"), ("device", "rare"), ("domain", "score")} <= set(
+        named
+    )
+    assert all(row.holm > 0.01 for row in found.window if row.part != "size")
+    unknown = judge(replace(made, size=np.full((1000, 2), np.nan)), reference(), RULES)
+    assert unknown.state == "steady"
+    assert "size" not in {row.part for row in unknown.window}
 
 
 def test_psi_ks_and_holm_on_known_numbers() -> None:
