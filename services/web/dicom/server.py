@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import threading
 from typing import Any
 
@@ -17,12 +16,12 @@ from services.web.candidates import Facts, Upload
 from services.web.context import Web, utc_now
 from services.web.dicom.contexts import supported
 from services.web.dicom.metrics import ASSOCIATIONS, OPEN, REFUSED
+from services.web.dicom.papers import Papers
 from services.web.dicom.receive import receive
 from services.web.dicom.statuses import DOES_NOT_MATCH, OUT_OF_RESOURCES, PROCESSING_FAILURE, answer, status_of
 from services.web.dicom.transport import BoundedServer, Bounds, Budget, Entity
 from services.web.identity.audit import Entry, append
 from services.web.names import clean, is_uid
-from services.web.settings import WebSettings
 from services.web.views import FilmOutcome
 
 log = structlog.get_logger("hilum.web.dicom")
@@ -32,22 +31,6 @@ NETWORK_SECONDS = 60.0
 # How long a connection may be silent before it asks for an association.
 REQUEST_SECONDS = 10.0
 POLL_SECONDS = 0.2
-
-
-def tls_of(settings: WebSettings) -> ssl.SSLContext | None:
-    """TLS 1.2 or later with our certificate, None where there is none; raises OSError for files that can't be used."""
-    if not settings.dicom_tls_certificate:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(settings.dicom_tls_certificate, settings.dicom_tls_key or None)
-        if settings.dicom_tls_ca:
-            context.load_verify_locations(settings.dicom_tls_ca)
-            context.verify_mode = ssl.CERT_REQUIRED
-    except OSError as error:
-        raise OSError(error.errno, f"HILUM_DICOM_TLS_*: the files can't be used ({error.strerror})") from error
-    return context
 
 
 def _listening(entity: Entity, address: tuple[str, int], **given: Any) -> BoundedServer:
@@ -79,7 +62,7 @@ class DicomServer:
             object_bytes=settings.max_body_bytes + settings.max_body_bytes // 64 + 1_000_000,
             pdu_bytes=settings.dicom_max_pdu_bytes,
             connections=2 * settings.dicom_max_associations + 8,
-            tls=tls_of(settings),
+            tls=Papers(settings),
         )
         server = _listening(
             entity,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socketserver
 import ssl
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -51,13 +52,13 @@ class Budget:
 
 @dataclass(frozen=True)
 class Bounds:
-    """`object_bytes`: one object; `connections`: open at once, whatever was said on them; `tls`: None without."""
+    """`object_bytes`: one object; `connections`: open at once, whatever was said on them; `tls` gives None without."""
 
     budget: Budget
     object_bytes: int
     pdu_bytes: int
     connections: int
-    tls: ssl.SSLContext | None = None
+    tls: Callable[[], ssl.SSLContext | None] = lambda: None
 
 
 class Meter:
@@ -107,7 +108,7 @@ class BoundedHandler(RequestHandler):
 
     def handle(self) -> None:
         """Shake hands, then run the association."""
-        tls = self._server.bounds.tls
+        tls = self._server.bounds.tls()
         if tls is not None:
             self.request.settimeout(HANDSHAKE_SECONDS)
             try:

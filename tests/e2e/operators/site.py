@@ -143,7 +143,7 @@ class Site:
                       "buckets": ["hilum-releases", "hilum-films", "hilum-newdata", "mlflow"]},
             "mlflow": {"image": self.image("mlflow"),
                        "resources": {"requests": {"cpu": "10m", "memory": "300Mi"}, "limits": {"memory": "1536Mi"}}},
-            "backups": {"enabled": False},
+            "backups": {"enabled": False, "copies": {"enabled": False}},
             "tools": {"image": self.python},
             "networkPolicy": {"clientNamespaces": [ROOM, "ops-gpu", "ops-vault"], "mlflowNamespaces": [ROOM]},
         })  # fmt: skip

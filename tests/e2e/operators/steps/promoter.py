@@ -103,7 +103,7 @@ def the_promoter_runs_in_the_cluster_commits_and_may_do_no_more(site: Site) -> s
         },
         networkPolicy={"promoter": {"cidrs": [f"{address}/32"], "ports": [3000, 6443]}},
     )  # fmt: skip
-    wait_until("the promoter's commit", lambda: len(commits()) > 1, 120)
+    wait_until("the promoter's commit", lambda: len(commits()) > 1, 400)
     made = commits()
     assert len(made) == 2, made
     files = changed()
@@ -116,7 +116,8 @@ def the_promoter_runs_in_the_cluster_commits_and_may_do_no_more(site: Site) -> s
     anonymous = inside("evidence without a token", f"http://web:8080/v1/evidence?live={'a' * 64}&shadow={'b' * 64}", "")
     assert anonymous in ("401", "403"), anonymous
     database = inside("PostgreSQL", f"http://postgresql.{STORES}.svc:5432/", "")
-    outside = inside("another host", "http://10.42.0.1:10250/", "")
+    refused = [inside(part, f"http://{part}/healthz", "") for part in ("feedback:8001", "inference:8000")]
+    assert "200" not in refused, refused
     yes = [
         ("get", "rollouts.argoproj.io", ROOM),
         ("list", "analysisruns.argoproj.io", "ops-staging"),
@@ -135,7 +136,7 @@ def the_promoter_runs_in_the_cluster_commits_and_may_do_no_more(site: Site) -> s
     first = state.strip().splitlines()[0]
     return (
         f"one commit on {planted[:8]}: {made[0]!r}, files {', '.join(files)}; hilum promote status: {first!r}; from "
-        f"its pod evidence {asked} (without token {anonymous}), a kubelet {outside}, PostgreSQL {database}; "
+        f"its pod evidence {asked} (without token {anonymous}), feedback and inference {refused}, PostgreSQL {database}; "
         f"can-i: {len(yes) + 1} reads yes, {len(no)} others no"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -93,6 +94,33 @@ def test_over_tls_who_shows_a_certificate_may_send_and_nobody_else(
         assert room.study(study)["film_count"] == 2
         with pytest.raises(Unavailable):
             echo(there, Sender("CR2", str(papers / "sender.pem"), str(papers / "sender.key")))
+
+
+def test_a_renewed_certificate_serves_without_a_restart_and_a_broken_one_leaves_it(
+    tmp_path: Path, tiny_release: Path, papers: Path
+) -> None:
+    ours = tmp_path / "tls.pem"
+    key = tmp_path / "tls.key"
+
+    def put(name: str) -> None:
+        # As a kubelet does: another file under the name.
+        for target, source in ((ours, f"{name}.pem"), (key, f"{name}.key")):
+            fresh = target.with_suffix(".new")
+            fresh.write_bytes((papers / source).read_bytes())
+            fresh.replace(target)
+
+    def subject(port: int) -> str:
+        text = ssl.get_server_certificate(("127.0.0.1", port), timeout=10)
+        return x509.load_pem_x509_certificate(text.encode()).subject.rfc4514_string()
+
+    put("ours")
+    tls = {"dicom_tls_certificate": str(ours), "dicom_tls_key": str(key)}
+    with open_room(tmp_path / "data", tiny_release, **tls) as room, listening(room) as here:
+        assert subject(here.port) == "CN=ours"
+        put("sender")
+        assert subject(here.port) == "CN=sender"
+        ours.write_text("no certificate", encoding="ascii")
+        assert subject(here.port) == "CN=sender"
 
 
 @pytest.mark.parametrize(
