@@ -50,9 +50,7 @@ class Papers:
                     self._context = tls_of(self._settings)
                     log.info("the DICOM certificate was read again")
                 except OSError as error:
-                    log.error(
-                        "the DICOM certificate changed and can't be used: the one before serves", reason=str(error)
-                    )
+                    log.error("a changed DICOM certificate can't be used: the one before serves", reason=str(error))
                 self._seen = found
             return self._context
 

@@ -136,7 +136,8 @@ def the_promoter_runs_in_the_cluster_commits_and_may_do_no_more(site: Site) -> s
     first = state.strip().splitlines()[0]
     return (
         f"one commit on {planted[:8]}: {made[0]!r}, files {', '.join(files)}; hilum promote status: {first!r}; from "
-        f"its pod evidence {asked} (without token {anonymous}), feedback and inference {refused}, PostgreSQL {database}; "
+        f"its pod evidence {asked} (without token {anonymous}), feedback and inference {refused}, PostgreSQL "
+        f"{database}; "
         f"can-i: {len(yes) + 1} reads yes, {len(no)} others no"
     )
 

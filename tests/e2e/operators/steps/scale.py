@@ -23,20 +23,22 @@ class Films:
     def __init__(self, site: Site, senders: int) -> None:
         self._stop = threading.Event()
         self._first = site.client()
-        self.sent, self.failed = 0, 0
+        self.sent = 0
+        self.failed: list[str] = []
         self._threads = [threading.Thread(target=self._send, args=(n,)) for n in range(senders)]
 
     def _send(self, number: int) -> None:
         client = room(HOST, INGRESS)
-        client.timeout = httpx.Timeout(60.0)
+        client.timeout = httpx.Timeout(300.0)
         client.headers["Cookie"] = self._first.headers["Cookie"]
         while not self._stop.is_set():
             try:
                 _, answer = send(client, "S", number + self.sent)
                 self.sent += answer.is_success
-                self.failed += not answer.is_success
-            except httpx.HTTPError:
-                self.failed += 1
+                if not answer.is_success:
+                    self.failed.append(f"{answer.status_code} {answer.text[:80]}")
+            except httpx.HTTPError as error:
+                self.failed.append(repr(error)[:80])
 
     def __enter__(self) -> Films:
         for thread in self._threads:
@@ -85,7 +87,7 @@ def up_and_down(site: Site, senders: int) -> str:
             time.sleep(2)
         shares = scored()
     assert most <= MOST, most
-    assert films.failed == 0, f"{films.failed} of {films.sent} films failed"
+    assert not films.failed, f"{len(films.failed)} of {films.sent} films failed: {films.failed[:3]}"
     idle = [name for name, count in shares.items() if not count]
     loaded = time.monotonic() - began
     down = wait_until("one pod again", lambda: wanted() == 1, 600)
