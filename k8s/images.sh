@@ -25,7 +25,9 @@ else echo "make images needs buildah or a running docker: apt-get install builda
 
 build() { # name, Dockerfile, further build arguments
   local name=$1 file=$2; shift 2
-  local arguments=(--build-arg "BASE=$base" --build-arg "VERSION=$version" --build-arg "COMMIT=$commit" "$@")
+  # The two labels by option: buildah takes a cached LABEL of another commit where only its argument differs (seen).
+  local arguments=(--build-arg "BASE=$base" --build-arg "VERSION=$version" --build-arg "COMMIT=$commit"
+    --label "org.opencontainers.image.version=$version" --label "org.opencontainers.image.revision=$commit" "$@")
   if [ $tool = buildah ]; then
     buildah build --quiet --isolation "${BUILDAH_ISOLATION:-chroot}" --network host --layers \
       --timestamp "$SOURCE_DATE_EPOCH" "${arguments[@]}" -t "$name" -f "$file" .
