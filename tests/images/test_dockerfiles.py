@@ -42,3 +42,16 @@ def test_an_images_packages_are_those_that_all_tests_ran_with(part: str) -> None
     whole, own = pins("serve"), pins(f"serve-{part}")
     assert own
     assert {name: whole.get(name) for name in own} == own
+
+
+def test_nothing_in_training_needs_the_compiler_that_its_image_leaves_out() -> None:
+    assert "/^triton==/d" in (ROOT / "training/Dockerfile").read_text(encoding="utf-8")
+    code = [*ROOT.glob("training/**/*.py"), *ROOT.glob("hilum/**/*.py")]
+    assert code
+    assert [path for path in code if re.search(r"torch\.compile|import triton", path.read_text(encoding="utf-8"))] == []
+
+
+def test_the_labels_of_version_and_commit_are_given_by_option_so_that_no_cached_layer_brings_anothers() -> None:
+    script = (ROOT / "k8s/images.sh").read_text(encoding="utf-8")
+    for name in ("version", "revision"):
+        assert f'--label "org.opencontainers.image.{name}=$' in script
