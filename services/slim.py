@@ -1,4 +1,4 @@
-"""`python3 -m training.slim`: take from /opt/venv what no training runs, in the build stage of its image.
+"""`python3 -m services.slim`: take from /opt/venv what no training runs, in the build stage of its image.
 
 What goes: other people's tests, headers, stubs and static libraries; what Ray brings for Java; and of CUDA the solver
 for several GPUs in one call and the code for kernels of one's own, which nothing here is linked to. The tools of ONNX
