@@ -15,6 +15,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from hilum import telemetry_traces
+from hilum.gauges import replace_series
 from hilum.triage import Band as TriageBand
 from hilum.triage import TriagePolicy
 from hilum.wire import Band
@@ -111,11 +112,10 @@ def _sites(session: Session, now: datetime) -> None:
     arrived = select(Study.site, func.count()).where(Study.arrived_at > now - DAY, Study.synthetic.is_(False))
     counts = Counts({site or "(none)": count for site, count in session.execute(arrived.group_by(Study.site))})
     busiest = dict(counts.most_common(SITES))
-    SITE_STUDIES.clear()
-    for site, count in busiest.items():
-        SITE_STUDIES.labels(site).set(count)
+    series = {(site,): float(count) for site, count in busiest.items()}
     if rest := counts.total() - sum(busiest.values()):
-        SITE_STUDIES.labels(OTHER_SITES).set(rest)
+        series[OTHER_SITES,] = float(rest)
+    replace_series(SITE_STUDIES, series)
 
 
 def _age(since: datetime | None, now: datetime) -> float:

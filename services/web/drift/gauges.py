@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client import Gauge
 from sqlalchemy.orm import Session
 
+from hilum.gauges import Labels, replace_series
 from services.web.drift.job import newest
 
 ALARM = Gauge("hilum_drift_alarm", "1: the site's films or scores have changed; 0: not.", ["site", "release"])
@@ -45,29 +46,31 @@ def forget() -> None:
 
 def refresh(session: Session) -> None:
     """Set every gauge; a site or finding that is gone is gone here too."""
-    reports = newest(session)
-    forget()
-    for each in reports:
+    series: dict[Gauge, dict[Labels, float]] = {gauge: {} for gauge in ALL}
+    for each in newest(session):
         own = (each.site, each.release)
         enough = each.state != "not enough data"
-        ENOUGH.labels(*own).set(enough)
-        FILMS.labels(*own).set(each.films)
-        MADE.labels(each.site).set(each.made_at.timestamp())
+        series[ENOUGH][own] = enough
+        series[FILMS][own] = each.films
+        series[MADE][each.site,] = each.made_at.timestamp()
         if enough:
             # Without enough data there is no alarm series at all: nothing pages, and ENOUGH says why.
-            ALARM.labels(*own).set(each.state == "drift")
-            EVIDENCE.labels(*own).set(each.evidence / each.threshold)
+            series[ALARM][own] = each.state == "drift"
+            series[EVIDENCE][own] = each.evidence / each.threshold
         for name, part in each.led_by.items():
-            LED.labels(each.site, *name.split("/", 1)).set(part)
+            kind, _, finding = name.partition("/")
+            series[LED][each.site, kind, finding] = part
         for against, rows in (("release", each.against_release), ("baseline", each.window)):
             for row in rows:
-                P.labels(each.site, row.kind, row.part, against).set(row.holm)
+                series[P][each.site, row.kind, row.part, against] = row.holm
                 if row.psi is not None:
-                    PSI.labels(each.site, row.kind, row.part, against).set(row.psi)
+                    series[PSI][each.site, row.kind, row.part, against] = row.psi
         for share in each.labels:
-            PREVALENCE.labels(each.site, share.finding).set(share.value)
+            series[PREVALENCE][each.site, share.finding] = share.value
         for one in each.calibration:
             if one.ratio is not None:
-                CALIBRATION.labels(each.site, one.finding).set(one.ratio)
+                series[CALIBRATION][each.site, one.finding] = one.ratio
         if each.outside_share is not None:
-            OUTSIDE.labels(each.site).set(each.outside_share)
+            series[OUTSIDE][each.site,] = each.outside_share
+    for gauge, values in series.items():
+        replace_series(gauge, values)

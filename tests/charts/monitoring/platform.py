@@ -37,6 +37,7 @@ CASES = [
     Case("PodDown", "one of two does not answer", {ONE: "1x5 0x30", TWO: "1x35"}, fires=("12m",), quiet=("9m",)),
     Case("PodDown", "none does: that is ServiceDown", {ONE: "1x5 0x30", TWO: "1x5 0x30"}, quiet=("20m",)),
     Case("PodRestarts", "four times in an hour", {RESTARTS: "0x5 1x5 2x5 3x5 4x60"}, fires=("25m",), quiet=("7m",)),
+    Case("PodRestarts", "it is deleted", {RESTARTS: "0x5 1x5 2x5 3x5 4x5 _x60"}, fires=("25m",), quiet=("40m",)),
     Case("PodRestarts", "once", {RESTARTS: "0x5 1x60"}, quiet=("25m",)),
     Case("OutOfMemory", "it went over its limit", {RESTARTS: "0x5 1x60", KILLED: "_x5 1x60"}, fires=("8m",),
          quiet=("4m", "40m")),

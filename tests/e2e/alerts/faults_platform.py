@@ -177,7 +177,29 @@ def _goes_on(_: Site) -> None:
     kubectl("-n", APP, "scale", "deployment/inference", "--replicas=1")
 
 
+def _promoter(site: Site) -> None:
+    """A promoter whose Git can't be reached: nothing of the namespace is let out to it."""
+    found = {"prometheus.io/scrape": "true", "prometheus.io/port": "8002", "prometheus.io/path": "/metrics"}
+    labels = {"app.kubernetes.io/name": "hilum", "app.kubernetes.io/component": "promoter",
+              "hilum.io/environment": "production"}  # fmt: skip
+    image = f"{site.images['promoter']['repository']}@{site.images['promoter']['digest']}"
+    made = pod("promoter", WATCH, ["python", "-m", "services.promoter"], image=image, labels=labels,
+               annotations=found, memory="400Mi")  # fmt: skip
+    settings = {
+        "HILUM_HOST": "0.0.0.0",
+        "HILUM_PORT": "8002", "HILUM_DATA": "/tmp/promoter",
+        "HILUM_PROMOTER_GIT": "http://172.31.255.1:3000/mon.git",
+        "HILUM_RELEASE_STORE": "s3://hilum-releases", "HILUM_PROMOTER_RECORDS": "s3://hilum-releases/records",
+        "HILUM_S3_ENDPOINT": f"http://minio.{STORES}.svc:9000", "AWS_ACCESS_KEY_ID": "none",
+        "AWS_SECRET_ACCESS_KEY": "none", "AWS_REGION": "us-east-1",
+    }  # fmt: skip
+    made["spec"]["containers"][0]["env"] = [{"name": name, "value": value} for name, value in settings.items()]
+    applied(made)
+
+
 FAULTS = [
+    Fault("the promoter's Git does not answer", 1, ("PromoterStuck",), _promoter,
+          lambda _: gone(WATCH, "pod", "promoter"), minutes=22),
     Fault("a site's own rule matches many to many", 1, ("RulesFail",), _many_to_many,
           lambda _: gone(WATCH, "pod", "many"), rest_minutes=8),
     Fault("a stand-in for DCGM's exporter reports XID 79 (there is no GPU)", 1, ("GpuError",), _gpu,

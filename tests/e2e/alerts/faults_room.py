@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from typing import Any
@@ -11,7 +12,7 @@ from tests.e2e.alerts.faults import _film, _read, _send, _studies
 from tests.e2e.alerts.faults_platform import gone
 from tests.e2e.alerts.site import APP, STORES, WATCHES, Site, applied, pod
 from tests.e2e.alerts.watch import Watch
-from tests.e2e.cluster.kube import kubectl, wait_until
+from tests.e2e.cluster.kube import ROOT, kubectl, wait_until
 
 # An archive that knows no structured reports: 0122, SOP class not supported.
 ARCHIVE = """
@@ -48,6 +49,7 @@ def _archive(site: Site, answer: str) -> None:
     labels = {"app": "archive"}
     image = f"{site.images['web']['repository']}@{site.images['web']['digest']}"
     port = {"port": 11112, "protocol": "TCP"}
+    kubectl("-n", APP, "delete", "pod", "archive", "--grace-period=1", "--ignore-not-found")
     room = {"podSelector": {"matchLabels": {"app.kubernetes.io/component": "web"}}}
     applied(
         pod("archive", APP, ["python", "-c", ARCHIVE % answer], image=image, labels=labels, memory="256Mi"),
@@ -63,12 +65,19 @@ def _archive(site: Site, answer: str) -> None:
 def _refusing_archive(site: Site) -> float:
     _archive(site, "0x0122")
     kubectl("-n", APP, "wait", "pod/archive", "--for=condition=Ready", "--timeout=120s")
-    return time.time()
+    began = time.time()
+    # Reports answer what came by DICOM.
+    _sent_by_dicom()
+    return began
+
+
+def _sent_by_dicom() -> None:
+    film = base64.b64encode((ROOT / "samples/nih_test2.dcm").read_bytes()).decode()
+    kubectl("-n", APP, "exec", "-i", "deploy/web", "-c", "web", "--", "python", "-c", SEND, text=film)
 
 
 def _taking_archive(site: Site) -> None:
     """It takes reports now, and a person lets those that were refused be sent again, as the runbook says."""
-    kubectl("-n", APP, "delete", "pod", "archive", "--grace-period=1")
     _archive(site, "0x0000")
     kubectl("-n", APP, "wait", "pod/archive", "--for=condition=Ready", "--timeout=120s")
     _sql("update deliveries set refused = null where refused is not null")
@@ -133,17 +142,11 @@ def _forty_reads(site: Site) -> float:
     return began
 
 
-def _modality(site: Site) -> float:
-    import base64
-
-    from tests.e2e.cluster.kube import ROOT
-
+def _modality(_: Site) -> float:
     kubectl("-n", STORES, "scale", "statefulset/minio", "--replicas=0")
     kubectl("-n", STORES, "wait", "pod/minio-0", "--for=delete", "--timeout=60s", check=False)
     began = time.time()
-    film = base64.b64encode((ROOT / "samples/nih_test2.dcm").read_bytes()).decode()
-    kubectl("-n", APP, "exec", "-i", "deploy/web", "-c", "web", "--", "python", "-c", SEND, text=film)
-    site.memory["store"] = site.memory["store"]
+    _sent_by_dicom()
     return began
 
 
