@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -135,8 +136,8 @@ def _renewed(_: Site) -> None:
     secret(APP, "soon-tls", **certificate(SOON, hours=24 * 90))
 
 
-def _door_renewed(_: Site) -> None:
-    secret(APP, "hilum-tls", **certificate(HOST, hours=24 * 90))
+def _door(hours: float) -> Callable[[Site], object]:
+    return lambda _: secret(APP, "hilum-tls", **certificate(HOST, hours))
 
 
 def _processes(uid: str) -> list[int]:
@@ -207,8 +208,10 @@ FAULTS = [
     Fault("one volume is 97 % full, another is being filled", 1, ("VolumeNearlyFull",), _volumes, _no_volumes,
           fast={60: ("VolumeFilling",)}, minutes=25),
     Fault("backups are suspended", 1, (), _backup_suspended, _backup_rare, fast={60: ("BackupMissed",)}, minutes=12),
-    Fault("the certificate at the door ends within a day", 1, ("CertificateExpired", "CertificateExpires"),
-          lambda _: None, _door_renewed, minutes=75),
+    Fault("the certificate at the door ends within two weeks", 1, ("CertificateExpires",), _door(20), _door(24 * 90),
+          minutes=75, lane="door"),
+    Fault("the certificate at the door ends within a day", 1, ("CertificateExpired",), _door(20), _door(24 * 90),
+          minutes=10, lane="door"),
     Fault("a certificate ends within ten days", 1, (), _soon, _renewed, fast={60: ("CertificateExpires",)}, minutes=12),
     Fault("one of two pods of inference hangs, and has no liveness probe", 1, ("PodDown",), _hangs, _goes_on,
           lane="inference", minutes=12),

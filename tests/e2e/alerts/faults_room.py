@@ -184,5 +184,5 @@ FAULTS = [
     Fault("42 studies are read, none of them blind", 1, (), _forty_reads, lambda _: gone(APP, "pod", "nobody"),
           fast={60: ("NoRecentBlindReads",)}, minutes=8, rest_minutes=1),
     Fault("a modality sends while the object store is away", 3, ("FilmsNotKept", "ObjectStoreDown"), _modality, _store,
-          fast={60: ("FilmsNotKept",)}, minutes=6, lane="stores"),
+          minutes=6, rest_minutes=12, lane="stores"),
 ]  # fmt: skip
