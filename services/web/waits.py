@@ -15,7 +15,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from hilum import telemetry_traces
-from hilum.gauges import replace_series
+from hilum.gauges import Labels, replace_series
 from hilum.triage import Band as TriageBand
 from hilum.triage import TriagePolicy
 from hilum.wire import Band
@@ -112,7 +112,7 @@ def _sites(session: Session, now: datetime) -> None:
     arrived = select(Study.site, func.count()).where(Study.arrived_at > now - DAY, Study.synthetic.is_(False))
     counts = Counts({site or "(none)": count for site, count in session.execute(arrived.group_by(Study.site))})
     busiest = dict(counts.most_common(SITES))
-    series = {(site,): float(count) for site, count in busiest.items()}
+    series: dict[Labels, float] = {(site,): float(count) for site, count in busiest.items()}
     if rest := counts.total() - sum(busiest.values()):
         series[OTHER_SITES,] = float(rest)
     replace_series(SITE_STUDIES, series)
