@@ -43,6 +43,17 @@ def test_a_setting_of_the_provider_takes_the_place_of_cuda_and_stands_once() -> 
     assert "HILUM_PROVIDER" not in environment(spec, "inference")
 
 
+def test_web_asks_for_as_many_films_at_once_as_all_pods_of_inference_take() -> None:
+    def parallel(values: Path, **given: str) -> list[str]:
+        spec = named(objects("hilum", values, **given), "Deployment", "web")["spec"]["template"]["spec"]
+        return [e["value"] for e in spec["containers"][0]["env"] if e["name"] == "HILUM_SCORING_PARALLEL"]
+
+    assert parallel(PRODUCTION) == ["4"], "two pods of web, four of inference with two workers each"
+    assert parallel(PRODUCTION, inference__autoscaling__maxReplicas="5") == ["5"]
+    assert parallel(PRODUCTION, web__settings__HILUM_SCORING_PARALLEL="3") == ["3"]
+    assert parallel(SMALL) == [], "nothing is scaled there"
+
+
 @pytest.mark.parametrize("values", [GPU, PRODUCTION])
 def test_a_service_monitor_is_chosen_by_its_label_and_gives_the_labels_that_rules_ask_by(values: Path) -> None:
     monitor = named(objects("hilum", values, serviceMonitor__enabled="true"), "ServiceMonitor", "hilum")
