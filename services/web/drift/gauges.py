@@ -8,10 +8,14 @@ from sqlalchemy.orm import Session
 from hilum.gauges import Labels, replace_series
 from services.web.drift.job import newest
 
+# Beyond it nothing more is said, and a board of ten to the twentieth shows nothing of the other sites.
+MOST = 1000.0
 ALARM = Gauge("hilum_drift_alarm", "1: the site's films or scores have changed; 0: not.", ["site", "release"])
 ENOUGH = Gauge("hilum_drift_enough_data", "1: there are films enough to judge the site; 0: not.", ["site", "release"])
 EVIDENCE = Gauge(
-    "hilum_drift_evidence_ratio", "Evidence for a change against its threshold: 1 is the alarm.", ["site", "release"]
+    "hilum_drift_evidence_ratio",
+    "Evidence for a change against its threshold: 1 is the alarm; no more than 1000 is told.",
+    ["site", "release"],
 )
 LED = Gauge(
     "hilum_drift_evidence_share", "Each number's part in the evidence (the leading ones).", ["site", "kind", "finding"]
@@ -56,7 +60,7 @@ def refresh(session: Session) -> None:
         if enough:
             # Without enough data there is no alarm series at all: nothing pages, and ENOUGH says why.
             series[ALARM][own] = each.state == "drift"
-            series[EVIDENCE][own] = each.evidence / each.threshold
+            series[EVIDENCE][own] = min(each.evidence / each.threshold, MOST)
         for name, part in each.led_by.items():
             kind, _, finding = name.partition("/")
             series[LED][each.site, kind, finding] = part

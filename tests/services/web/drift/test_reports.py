@@ -126,6 +126,8 @@ def test_each_site_has_its_own_report_page_and_gauges(any_small: Room) -> None:
     assert series(small, "hilum_drift_enough_data") == {
         "NORTH": 1.0, "SOUTH": 1.0, "NEW": 0.0, "SMALL": 0.0, "BROKEN": 0.0,
     }  # fmt: skip
+    assert series(small, "hilum_drift_evidence_ratio")["NORTH"] == 1000.0
+    assert series(small, "hilum_drift_evidence_ratio")["SOUTH"] < 1
     page = small.client.get("/metrics").text
     assert 'hilum_drift_evidence_share{finding="brightness",kind="input",site="NORTH"}' in page
 
