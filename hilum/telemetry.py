@@ -112,7 +112,8 @@ def configure_logging(level: str = "info", style: str = "auto", salt: str = "") 
         logger.handlers.clear()
         logger.propagate = True
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
-    for name in ("httpx", "httpcore", "botocore", "alembic.runtime.migration", "PIL"):
+    # They tell addresses, and an object's holds its film's UID.
+    for name in ("httpx", "httpcore", "urllib3", "botocore", "boto3", "s3transfer", "alembic.runtime.migration", "PIL"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # Its warnings quote header values. What is wrong with a film is said by `hilum.imaging`.
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)

@@ -82,6 +82,19 @@ def test_in_text_a_traceback_shows_no_local_variables() -> None:
     assert "Doe" not in done.stderr
 
 
+@pytest.mark.parametrize("library", ["urllib3.connectionpool", "botocore.endpoint", "httpcore.http11", "httpx"])
+def test_at_debug_no_library_tells_the_address_of_a_film_in_the_object_store(library: str) -> None:
+    """An object's key holds the SOPInstanceUID; found by `python -m tests.e2e.drift` on a cluster."""
+    text = (
+        "import logging; from hilum.telemetry import configure_logging; configure_logging('debug', 'json')\n"
+        f"logging.getLogger({library!r}).debug('PUT /hilum-films/films/1.2.826.0.1/x')\n"
+        "logging.getLogger('hilum.test').debug('shown')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    assert "shown" in done.stderr
+    assert "1.2.826" not in done.stderr
+
+
 @pytest.fixture(autouse=True)
 def _quiet() -> None:
     logging.getLogger("hilum").setLevel(logging.WARNING)
