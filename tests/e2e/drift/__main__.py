@@ -1,4 +1,4 @@
-"""`make e2e-drift`: films of named patients go through a hospital on the cluster of KUBECONFIG.
+"""`python -m tests.e2e.drift`: films of named patients go through a hospital on the cluster of KUBECONFIG.
 
 The chart's own drift job finds their change; then every log, metric, trace and object of the run is searched for those
 names. Needs build/images.json (`make images PUSH=...`). Writes build/e2e-drift/run.md.
