@@ -52,16 +52,17 @@ def run(site: Site, watches: dict[int, Watch], faults: list[Fault]) -> None:
 
 
 def look() -> None:
-    """Mark rows whose alert was told to be resolved after it fired, whenever that was."""
+    """Put into the rows what the receivers were told after the run that made them had ended."""
     watches = {factor: Watch(namespace) for factor, namespace in WATCHES.items()}
     for row in known():
-        fired = datetime.fromisoformat(row.date).timestamp() + row.fired_after
-        told = (
-            one["alert"] == row.alert and one["status"] == "resolved" and one["at"] > fired
-            for one in watches[row.factor].received()
-        )
-        if not row.resolved and any(told):
-            keep(dataclasses.replace(row, resolved=True))
+        began = datetime.fromisoformat(row.date).timestamp()
+        told = [one for one in watches[row.factor].received() if one["alert"] == row.alert and one["at"] > began]
+        firing = next((one for one in told if one["status"] == "firing"), None)
+        delivered, team = row.delivered_after, row.team
+        if delivered is None and firing is not None:
+            delivered, team = firing["at"] - began, firing["team"]
+        over = any(one["status"] == "resolved" and one["at"] > began + row.fired_after for one in told)
+        keep(dataclasses.replace(row, delivered_after=delivered, team=team, resolved=row.resolved or over))
     write_page()
 
 

@@ -76,7 +76,9 @@ class Proof:
                 if since is not None:
                     at = time.time()
                     if since < self.started:
-                        at = max(since, min(at, self.watches[factor].fired_at(alert)))
+                        told = self.watches[factor].fired_at(alert)
+                        # An earlier time is that of an earlier firing.
+                        at = told if told > since else at
                     self.fired[factor, alert] = (since, at)
                     _say(f"  fires ({factor} x): {alert} after {time.time() - self.started:.0f} s")
             self._rows()

@@ -125,15 +125,18 @@ def _pods(site: Site) -> None:
     found = {"prometheus.io/scrape": "true", "prometheus.io/port": "8005", "prometheus.io/path": "/metrics"}
     crowd = pod("crowd", WATCH, ["python", "-c", page], image=site.python, labels=part, annotations=found)
     applied(
-        pod("crashes", APP, ["python", "-c", "import time; time.sleep(2); raise SystemExit(1)"], image=site.python),
         pod("greedy", APP, ["python", "-c", fill % 200], image=site.python, memory="64Mi"),
         pod("full", APP, ["python", "-c", fill % 116], image=site.python, memory="128Mi"),
         crowd,
     )
 
 
+def _crashes(site: Site) -> None:
+    applied(pod("crashes", APP, ["python", "-c", "import time; time.sleep(2); raise SystemExit(1)"], image=site.python))
+
+
 def _pods_gone(_: Site) -> None:
-    kubectl("-n", APP, "delete", "pod", "crashes", "greedy", "full", "--ignore-not-found", "--wait=false")
+    kubectl("-n", APP, "delete", "pod", "greedy", "full", "--ignore-not-found", "--wait=false")
     kubectl("-n", WATCH, "delete", "pod", "crowd", "--ignore-not-found", "--wait=false")
 
 
@@ -235,13 +238,16 @@ FAULTS = [
     Fault("the archive for results does not answer", 1, ("ResultsWait",), _nothing, _nothing),
     Fault("canary does not answer", 1, ("CanaryAway",), _nothing, _nothing),
     Fault("a Job fails", 1, ("JobFailed",), _job, lambda _: kubectl("-n", APP, "delete", "job", "fails")),
-    Fault("pods that crash, take too much memory, nearly so, and give 2,000 series", 1,
-          ("PodRestarts", "OutOfMemory", "MemoryNearLimit", "TooManySeries"), _pods, _pods_gone),
+    Fault("a pod that ends with an error two seconds after its start", 1, ("PodRestarts",), _crashes,
+          lambda _: kubectl("-n", APP, "delete", "pod", "crashes", "--ignore-not-found", "--wait=false"), minutes=8),
+    Fault("pods that take too much memory, nearly so, and give 2,000 series", 1,
+          ("OutOfMemory", "MemoryNearLimit", "TooManySeries"), _pods, _pods_gone),
     Fault("an Application is not synced", 1, ("ArgocdUnhealthy", "ArgocdOutOfSync"), _unsynced,
           lambda _: kubectl("-n", "argocd", "delete", "application", "mon-nowhere", "--wait=false")),
     Fault("the receiver of the data scientists answers 500", 1, ("AlertsNotDelivered",), _receiver("refuse"),
           _receiver("take")),
-    Fault("76 sessions hold PostgreSQL", 1, ("PostgresqlConnections",), _connections, _free),
+    Fault("76 sessions hold PostgreSQL", 1, ("PostgresqlConnections",), _connections, _free,
+          fast={60: ("PostgresqlConnections",)}, minutes=14),
     Fault("somebody writes into the ledger's bucket", 1, ("LedgerContradicted",), _forged, _forged_gone),
     Fault("PostgreSQL is scaled to nought", 2,
           ("PostgresqlDown", "WorklistUnknown", "ServiceNotReady"),
