@@ -112,7 +112,8 @@ def running(image: str, volume: Path, command: list[str], **environment: str) ->
         try:
             yield process
         finally:
-            process.terminate()
+            # unshare takes no notice of SIGTERM; with it goes whatever runs within.
+            process.kill()
             process.wait(60)
 
 
@@ -164,7 +165,7 @@ def starts_without_gpu(image: str) -> dict[str, str]:
                     if answer.status_code == 200:
                         model = httpx.get(f"http://127.0.0.1:{port}/v1/model", timeout=10).json()
                         found["chosen, and why"] = f"{model['provider']}: {model['provider_reason']}"
-                    if "starting" not in answer.text:
+                    if "being loaded" not in answer.text:
                         break
                 except httpx.TransportError:
                     pass
@@ -178,6 +179,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=REPOSITORY / "docs" / "benchmarks")
     parser.add_argument("--train", action="store_true", help="train a tiny recipe within the training image")
     parser.add_argument("--gpu", action="store_true", help="start the GPU variant on this machine without a GPU")
+    parser.add_argument("--only", action="append", choices=NAMES, help="this image alone; may be given more than once")
     options = parser.parse_args()
     when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
     path = options.out / f"images-{slug()}.csv"
@@ -185,7 +187,7 @@ def main() -> None:
     if path.exists():
         with path.open(newline="", encoding="utf-8") as stream:
             kept = {(row["image"], row["figure"]): row for row in csv.DictReader(stream)}
-    for name in NAMES:
+    for name in options.only or NAMES:
         image = local(name)
         if image is None:
             sys.stdout.write(f"{name}: not here; make images IMAGES={name}\n")
