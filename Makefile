@@ -16,6 +16,7 @@ CODE := hilum services training tests samples bench
 .PHONY: secrets publish e2e e2e-local e2e-ci restore-drill
 .PHONY: e2e-promotion e2e-promotion-full
 .PHONY: test-oidc pictures accessible
+.PHONY: e2e-drift e2e-bad-input
 .PHONY: e2e-alerts e2e-operators
 .PHONY: simulate-gates e2e-gates
 .PHONY: simulate-drift
@@ -175,6 +176,12 @@ e2e-local: $(VENV)/.test  ## Bring up the cluster of ../shared, then make e2e th
 
 e2e-alerts: $(VENV)/.serve  ## Break a hospital on the cluster of KUBECONFIG, see each alert fire, arrive and end (docs/monitoring.md)
 	$(BIN)/python -m tests.e2e.alerts
+
+e2e-drift: $(VENV)/.test  ## The drift job on the cluster of KUBECONFIG; its logs, metrics and traces searched for the patients (needs make images)
+	$(BIN)/python -m tests.e2e.drift
+
+e2e-bad-input: $(VENV)/.test  ## 18 bad inputs on the cluster of KUBECONFIG, each found where an engineer looks (needs make images)
+	$(BIN)/python -m tests.e2e.bad_input
 
 e2e-operators: $(VENV)/.test  ## Apply the charts with cert-manager, KEDA and other real operators on the cluster of KUBECONFIG (docs/charts.md)
 	$(BIN)/python -m tests.e2e.operators.operators install
