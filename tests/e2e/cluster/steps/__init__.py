@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.e2e.cluster.site import Site
-from tests.e2e.cluster.steps import commits, faults, gate, journeys, start
+from tests.e2e.cluster.steps import commits, faults, gate, journeys, privacy, start
 
 Step = Callable[[Site], str]
 
@@ -34,6 +34,7 @@ STEPS: tuple[Step, ...] = (
     faults.a_backup_is_restored,
     commits.a_removed_environment_loses_nothing,
     gate.canarys_analysis_asks_the_reading_room_and_waits_for_evidence,
+    privacy.nobody_is_named_in_logs_metrics_and_events,
     start.memory_is_counted,
 )
 CI: tuple[Step, ...] = (

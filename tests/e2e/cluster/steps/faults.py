@@ -76,5 +76,7 @@ def a_rotated_database_password_holds(site: Site) -> str:
     return f"done after {took:.0f} s, the old one is refused; {load.turned_away} requests got 503: {load.accounted()}"
 
 
-def a_backup_is_restored(_: Site) -> str:
-    return " ".join(sh("k8s/restore-drill.sh").split("\n")).strip()
+def a_backup_is_restored(site: Site) -> str:
+    with Load(site, "DRILL") as load:
+        said = " ".join(sh("k8s/restore-drill.sh").split("\n")).strip()
+    return f"{said}; meanwhile {load.accounted()}"

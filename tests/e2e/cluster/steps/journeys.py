@@ -25,6 +25,7 @@ from tests.e2e.cluster.site import (
     send,
     store,
 )
+from tests.e2e.drift.names import IDENTITY
 
 
 def films_go_in_by_https_and_are_scored(site: Site) -> str:
@@ -79,6 +80,9 @@ def a_modality_sends_a_film_by_c_store(site: Site) -> str:
     film.StudyInstanceUID, film.SeriesInstanceUID, film.SOPInstanceUID = (generate_uid() for _ in range(3))
     film.file_meta.MediaStorageSOPInstanceUID = film.SOPInstanceUID
     film.AccessionNumber = accession = f"CSTORE-{uuid.uuid4().hex[:6]}"
+    film.PatientID = f"PAT-{uuid.uuid4().hex[:8]}"
+    for keyword, value in IDENTITY.items():
+        setattr(film, keyword, value)
     said: dict[str, bool] = {}
     for title in ("CR1", "STRANGER"):
         entity = AE(title)
