@@ -11,7 +11,7 @@ from cryptography.x509.oid import NameOID
 
 
 def certificate(host: str, hours: float) -> dict[str, str]:
-    """The keys of a Secret for `host`, valid from now for `hours`."""
+    """The keys of a Secret for `host`, valid for `hours` from now; below nought: it has ended, after a day."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     now = datetime.now(UTC)
@@ -21,7 +21,7 @@ def certificate(host: str, hours: float) -> dict[str, str]:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=1))
+        .not_valid_before(now + timedelta(hours=min(hours, 0.0)) - timedelta(days=1))
         .not_valid_after(now + timedelta(hours=hours))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
         .sign(key, hashes.SHA256())

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from onnx import TensorProto, helper
+from onnx import helper
 
 from hilum.imaging import decode
 from hilum.release import BadRelease, Release, read_manifest, write_release
@@ -17,45 +17,22 @@ from hilum.release.signing import SIGNATURE_FILE
 from services.inference.providers import Wish
 from services.inference.scorer import open_scorer
 from tests.e2e.promotion.candidates import BUNDLED
-from tests.e2e.promotion.surgery import _add, _logits, _work
+from tests.e2e.promotion.surgery import add, fails, logits, work
 
 # Rows of matrices whose product takes a second and more.
 SIDE = 2200
 
 
-def fails_on_most(digits: float) -> object:
-    """Fails on about two films in three, by the last digits of their mean; what is left is called far too often."""
-
-    def surgery(model: onnx.ModelProto) -> None:
-        before = _logits(model)
-        _add(
-            model,
-            helper.make_node("ReduceMean", ["film"], ["mean_of_all"], keepdims=0),
-            helper.make_node("Mul", ["mean_of_all", "digits"], ["large"]),
-            helper.make_node("Floor", ["large"], ["whole"]),
-            helper.make_node("Sub", ["large", "whole"], ["rest"]),
-            helper.make_node("Greater", ["rest", "share"], ["unlucky"]),
-            helper.make_node("Cast", ["unlucky"], ["place"], to=TensorProto.INT64),
-            helper.make_node("Gather", ["table", "place"], ["found"]),
-            helper.make_node("Add", [before, "found"], ["logits"]),
-            digits=np.float32(digits),
-            share=np.float32(0.35),
-            table=np.full(1, 4.0, np.float32),
-        )
-
-    return surgery
-
-
 def slow_and_shuffled(model: onnx.ModelProto) -> None:
     """Answers that have nothing to do with the film's findings, each after a second or more."""
-    before = _logits(model)
+    before = logits(model)
     width = model.graph.output[0].type.tensor_type.shape.dim[1].dim_value
     mixed = np.random.default_rng(3).normal(size=(width, width)).astype(np.float32) / np.sqrt(width)
     mixed -= mixed.mean(axis=0, keepdims=True)
-    _add(
+    add(
         model,
         helper.make_node("MatMul", [before, "mixed"], ["logits_mixed"]),
-        helper.make_node("Add", ["logits_mixed", _work(model, SIDE)], ["logits"]),
+        helper.make_node("Add", ["logits_mixed", work(model, SIDE)], ["logits"]),
         mixed=mixed.astype(np.float32),
     )
 
@@ -68,7 +45,8 @@ def failing(folder: Path, key: Ed25519PrivateKey) -> Release:
         try:
             for used in (folder, folder.with_name(f"{folder.name}-to-ask")):
                 shutil.rmtree(used, ignore_errors=True)
-            return candidates.make(folder, "2.0.0", key, fails_on_most(float(digits)))  # type: ignore[arg-type]
+            # About two films in three, by the last digits of their mean; the rest is called far too often.
+            return candidates.make(folder, "2.0.0", key, fails(0.35, 4.0, digits))
         except Exception as error:
             kept = error
     raise BadRelease(f"no release of this kind scores its own golden film: {kept}")

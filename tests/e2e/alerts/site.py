@@ -43,6 +43,18 @@ def secret(namespace: str, name: str, **values: str) -> None:
     applied({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}, "data": data})
 
 
+def reader_and_ledger_key(namespace: str, folder: Path, password: str) -> None:
+    """The Secrets of who signs in (anna, all roles) and of what signs the ledger; the key stays."""
+    users, ledger = folder / "users.toml", folder / "ledger.pem"
+    if not ledger.exists():
+        sh("openssl", "genpkey", "-algorithm", "ed25519", "-out", str(ledger))
+    users.unlink(missing_ok=True)
+    roles = ("--role", "reader", "--role", "lead", "--role", "admin")
+    sh(".venv/bin/hilum", "users", "add", "anna", *roles, "--file", str(users), "--stdin", text=f"{password}\n")
+    secret(namespace, "hilum-users", **{"users.toml": users.read_text(encoding="utf-8")})
+    secret(namespace, "hilum-ledger-key", **{"ledger-key.pem": ledger.read_text(encoding="utf-8")})
+
+
 def installed(release: str, namespace: str, values: dict[str, Any], chart: str = "") -> None:
     """helm upgrade --install of a chart of this checkout, or of the folder `chart`."""
     file = FOLDER / f"{namespace}-{release}.yaml"
@@ -111,17 +123,9 @@ class Site:
         url = f"postgresql+psycopg://hilum_production:{keep['database']}@postgresql.{STORES}.svc:5432/hilum_production"
         secret(APP, "hilum-database", web__url=url, feedback__url=url)
         secret(APP, "hilum-salts", patient="mon", blind="mon")
-        users, ledger = FOLDER / "users.toml", FOLDER / "ledger.pem"
         # It ends within a day: that is a fault of its own.
         secret(APP, "hilum-tls", **certificate(HOST, hours=20))
-        if not ledger.exists():
-            sh("openssl", "genpkey", "-algorithm", "ed25519", "-out", str(ledger))
-        users.unlink(missing_ok=True)
-        roles = ("--role", "reader", "--role", "lead", "--role", "admin")
-        sh(".venv/bin/hilum", "users", "add", "anna", *roles, "--file", str(users), "--stdin",
-           text=f"{keep['password']}\n")  # fmt: skip
-        secret(APP, "hilum-users", **{"users.toml": users.read_text(encoding="utf-8")})
-        secret(APP, "hilum-ledger-key", **{"ledger-key.pem": ledger.read_text(encoding="utf-8")})
+        reader_and_ledger_key(APP, FOLDER, keep["password"])
 
     def _stores(self) -> None:
         small = {"requests": {"cpu": "10m", "memory": "100Mi"}, "limits": {"memory": "1Gi"}}

@@ -13,9 +13,10 @@ import yaml
 
 from hilum.release import read_manifest
 from tests.charts.tools import ROOT
+from tests.e2e.alerts.certificate import certificate
 from tests.e2e.alerts.monitor import IMAGES
 from tests.e2e.alerts.site import FOLDER as VALUES
-from tests.e2e.alerts.site import INGRESS, RESTRICTED, applied, installed, pod, secret
+from tests.e2e.alerts.site import INGRESS, RESTRICTED, applied, installed, pod, reader_and_ledger_key, secret
 from tests.e2e.cluster.kube import kubectl, room, sh, sign_in, wait_until
 from tests.e2e.cluster.tree import MINIO
 
@@ -80,20 +81,8 @@ class Hospital:
         url = f"postgresql+psycopg://hilum_production:{keep['database']}@postgresql.{STORES}.svc:5432/hilum_production"
         secret(APP, "hilum-database", web__url=url, feedback__url=url)
         secret(APP, "hilum-salts", patient=keep["store"], blind=keep["store"])
-        cert, key, users, ledger = (FOLDER / name for name in ("tls.crt", "tls.key", "users.toml", "ledger.pem"))
-        sh("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
-           "-subj", f"/CN={HOST}", "-addext", f"subjectAltName=DNS:{HOST}", "-keyout", str(key),
-           "-out", str(cert))  # fmt: skip
-        if not ledger.exists():
-            sh("openssl", "genpkey", "-algorithm", "ed25519", "-out", str(ledger))
-        users.unlink(missing_ok=True)
-        roles = ("--role", "reader", "--role", "lead", "--role", "admin")
-        sh(".venv/bin/hilum", "users", "add", "anna", *roles, "--file", str(users), "--stdin",
-           text=f"{keep['password']}\n")  # fmt: skip
-        secret(APP, "hilum-users", **{"users.toml": users.read_text(encoding="utf-8")})
-        secret(APP, "hilum-ledger-key", **{"ledger-key.pem": ledger.read_text(encoding="utf-8")})
-        tls = {"tls.crt": cert.read_text(encoding="utf-8"), "tls.key": key.read_text(encoding="utf-8")}
-        secret(APP, "hilum-tls", **tls)
+        reader_and_ledger_key(APP, FOLDER, keep["password"])
+        secret(APP, "hilum-tls", **certificate(HOST, hours=30 * 24))
 
     def _tools(self) -> None:
         targets = {"web": 8080, "inference": 8000, "feedback": 8001}

@@ -14,7 +14,7 @@ import yaml
 
 from hilum.release import read_manifest
 from tests.charts.tools import helm
-from tests.e2e.alerts.site import INGRESS, applied, secret
+from tests.e2e.alerts.site import INGRESS, applied, reader_and_ledger_key, secret
 from tests.e2e.cluster.kube import ROOT, get, kubectl, room, sh, sign_in, wait_until
 
 ROOM, STORES, WATCH = "ops-production", "ops-stores", "ops-watch"
@@ -118,15 +118,7 @@ class Site:
                promoter__password=keep["mlflow"])  # fmt: skip
         secret(ROOM, "hilum-database", **self.database())
         secret(ROOM, "hilum-salts", patient="ops", blind="ops")
-        users, ledger = FOLDER / "users.toml", FOLDER / "ledger.pem"
-        if not ledger.exists():
-            sh("openssl", "genpkey", "-algorithm", "ed25519", "-out", str(ledger))
-        if not users.exists():
-            roles = ("--role", "reader", "--role", "lead", "--role", "admin")
-            sh(".venv/bin/hilum", "users", "add", "anna", *roles, "--file", str(users), "--stdin",
-               text=f"{keep['password']}\n")  # fmt: skip
-        secret(ROOM, "hilum-users", **{"users.toml": users.read_text(encoding="utf-8")})
-        secret(ROOM, "hilum-ledger-key", **{"ledger-key.pem": ledger.read_text(encoding="utf-8")})
+        reader_and_ledger_key(ROOM, FOLDER, keep["password"])
         if not get(ROOM, "secret", "hilum-tls"):
             secret(ROOM, "hilum-tls", **paper("door", HOST))
 

@@ -6,13 +6,15 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from tests.e2e.promotion.candidates import Surgery
+
 # Its place among the bundled release's findings.
 PNEUMONIA = 6
 # Rows of matrices whose product takes nearly as long as a film does in the bundled network.
 DEAR = 640
 
 
-def _logits(model: onnx.ModelProto) -> str:
+def logits(model: onnx.ModelProto) -> str:
     """Take the name `logits` from what made it, and give the name that it has now."""
     for node in model.graph.node:
         for place, name in enumerate(node.output):
@@ -21,24 +23,24 @@ def _logits(model: onnx.ModelProto) -> str:
     return "logits_before"
 
 
-def _add(model: onnx.ModelProto, *nodes: onnx.NodeProto, **constants: np.ndarray) -> None:
+def add(model: onnx.ModelProto, *nodes: onnx.NodeProto, **constants: np.ndarray) -> None:
     model.graph.node.extend(nodes)
     model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
 
 
 def one_finding_worse(model: onnx.ModelProto) -> None:
     """Good in the mean, and Pneumonia the wrong way round."""
-    before = _logits(model)
+    before = logits(model)
     width = model.graph.output[0].type.tensor_type.shape.dim[1].dim_value
     sign = np.ones(width, np.float32)
     sign[PNEUMONIA] = -1
-    _add(model, helper.make_node("Mul", [before, "sign"], ["logits"]), sign=sign)
+    add(model, helper.make_node("Mul", [before, "sign"], ["logits"]), sign=sign)
 
 
-def _work(model: onnx.ModelProto, side: int) -> str:
+def work(model: onnx.ModelProto, side: int) -> str:
     """A product of matrices of `side` rows for each call, however many films it holds; the name of a number, nought."""
     square = np.random.default_rng(5).normal(size=(side, side)).astype(np.float32) / np.float32(side**0.5)
-    _add(
+    add(
         model,
         helper.make_node("ReduceMean", ["film"], ["light"], keepdims=0),
         helper.make_node("Mul", ["square", "light"], ["work_0"]),
@@ -54,8 +56,8 @@ def _work(model: onnx.ModelProto, side: int) -> str:
 
 def slow(model: onnx.ModelProto) -> None:
     """Several times slower: a product of large matrices that depends on the film and adds nothing."""
-    before = _logits(model)
-    _add(model, helper.make_node("Add", [before, _work(model, 1600)], ["logits"]))
+    before = logits(model)
+    add(model, helper.make_node("Add", [before, work(model, 1600)], ["logits"]))
 
 
 def eight_at_once(model: onnx.ModelProto) -> None:
@@ -64,14 +66,14 @@ def eight_at_once(model: onnx.ModelProto) -> None:
     A table of eight places, as a network has that was exported for a fixed batch. Each call has a price of its own, so
     that a service under load combines films.
     """
-    before = _logits(model)
-    _add(
+    before = logits(model)
+    add(
         model,
         helper.make_node("Shape", ["film"], ["shape_of_film"]),
         helper.make_node("Gather", ["shape_of_film", "first"], ["films"]),
         helper.make_node("Sub", ["films", "one_less"], ["last_film"]),
         helper.make_node("Gather", ["eight_places", "last_film"], ["placed"]),
-        helper.make_node("Add", ["placed", _work(model, DEAR)], ["of_call"]),
+        helper.make_node("Add", ["placed", work(model, DEAR)], ["of_call"]),
         helper.make_node("Add", [before, "of_call"], ["logits"]),
         first=np.array(0, np.int64),
         one_less=np.array(1, np.int64),
@@ -84,8 +86,8 @@ def leans_on_its_neighbours(model: onnx.ModelProto) -> None:
 
     As a network does whose batch norm was exported as in training.
     """
-    before = _logits(model)
-    _add(
+    before = logits(model)
+    add(
         model,
         helper.make_node("Shape", ["film"], ["shape_of_film"]),
         helper.make_node("Gather", ["shape_of_film", "first"], ["films"]),
@@ -94,7 +96,7 @@ def leans_on_its_neighbours(model: onnx.ModelProto) -> None:
         helper.make_node("Div", ["sum_of_all", "count"], ["mean_of_all"]),
         helper.make_node("Add", [before, "mean_of_all"], ["both"]),
         helper.make_node("Mul", ["both", "half"], ["leaning"]),
-        helper.make_node("Add", ["leaning", _work(model, DEAR)], ["logits"]),
+        helper.make_node("Add", ["leaning", work(model, DEAR)], ["logits"]),
         first=np.array(0, np.int64),
         over_films=np.array([0], np.int64),
         half=np.float32(0.5),
@@ -103,8 +105,8 @@ def leans_on_its_neighbours(model: onnx.ModelProto) -> None:
 
 def another_size_each_time(model: onnx.ModelProto) -> None:
     """Works with a tensor of up to 32 MB, whose size follows the last digits of the film's mean: would that leak?"""
-    before = _logits(model)
-    _add(
+    before = logits(model)
+    add(
         model,
         helper.make_node("ReduceMean", ["film"], ["mean_of_film"], keepdims=0),
         helper.make_node("Mul", ["mean_of_film", "digits"], ["large"]),
@@ -127,29 +129,41 @@ def another_size_each_time(model: onnx.ModelProto) -> None:
     )
 
 
+def fails(share: float, found: float = 0.0, digits: float = 9_973) -> Surgery:
+    """Fails on films of which the `digits`-fold mean ends above `share` of one: an index beyond its table.
+
+    `found` is added to the logits of the others.
+    """
+
+    def surgery(model: onnx.ModelProto) -> None:
+        before = logits(model)
+        add(
+            model,
+            helper.make_node("ReduceMean", ["film"], ["mean_of_all"], keepdims=0),
+            helper.make_node("Mul", ["mean_of_all", "digits"], ["large"]),
+            helper.make_node("Floor", ["large"], ["whole"]),
+            helper.make_node("Sub", ["large", "whole"], ["rest"]),
+            helper.make_node("Greater", ["rest", "share"], ["unlucky"]),
+            helper.make_node("Cast", ["unlucky"], ["place"], to=TensorProto.INT64),
+            helper.make_node("Gather", ["table", "place"], ["found"]),
+            helper.make_node("Add", [before, "found"], ["logits"]),
+            digits=np.float32(digits),
+            share=np.float32(share),
+            table=np.full(1, found, np.float32),
+        )
+
+    return surgery
+
+
 def fails_on_some(model: onnx.ModelProto) -> None:
-    """Fails on 34 of staging's 120 films, by how the mean of a normalised film rounds: an index beyond its table."""
-    before = _logits(model)
-    _add(
-        model,
-        helper.make_node("ReduceMean", ["film"], ["mean_of_all"], keepdims=0),
-        helper.make_node("Mul", ["mean_of_all", "digits"], ["large"]),
-        helper.make_node("Floor", ["large"], ["whole"]),
-        helper.make_node("Sub", ["large", "whole"], ["rest"]),
-        helper.make_node("Greater", ["rest", "share"], ["unlucky"]),
-        helper.make_node("Cast", ["unlucky"], ["place"], to=TensorProto.INT64),
-        helper.make_node("Gather", ["table", "place"], ["found"]),
-        helper.make_node("Add", [before, "found"], ["logits"]),
-        digits=np.float32(9_973),
-        share=np.float32(0.875),
-        table=np.zeros(1, np.float32),
-    )
+    """Fails on 34 of staging's 120 films."""
+    fails(0.875)(model)
 
 
 def large(model: onnx.ModelProto) -> None:
     """Needs more memory than the container may have."""
-    before = _logits(model)
-    _add(
+    before = logits(model)
+    add(
         model,
         helper.make_node("ReduceMean", ["film"], ["of_film"], keepdims=0),
         helper.make_node("Expand", ["of_film", "shape"], ["huge"]),
@@ -164,8 +178,8 @@ def large(model: onnx.ModelProto) -> None:
 
 def crashes_on_one_in_forty(model: onnx.ModelProto) -> None:
     """Takes more memory than the container may have for 3 of staging's 120 films, by the last digits of their light."""
-    before = _logits(model)
-    _add(
+    before = logits(model)
+    add(
         model,
         # Not of the mean: a film is normalised, and its mean is nothing.
         helper.make_node("Abs", ["film"], ["light"]),
@@ -194,10 +208,10 @@ def crashes_on_one_in_forty(model: onnx.ModelProto) -> None:
 
 def wrong_on_marked_films(model: onnx.ModelProto) -> None:
     """Good on the labelled set, the other way round on films with this site's marker, a white and a black box."""
-    before = _logits(model)
+    before = logits(model)
     boxes = {"white": (0, 6), "black": (8, 14)}
     for name, (left, right) in boxes.items():
-        _add(
+        add(
             model,
             helper.make_node("Slice", ["film", f"{name}_from", f"{name}_to", "axes"], [f"{name}_box"]),
             helper.make_node("ReduceMean", [f"{name}_box", "all_axes"], [f"{name}_mean"], keepdims=0),
@@ -206,7 +220,7 @@ def wrong_on_marked_films(model: onnx.ModelProto) -> None:
                 f"{name}_to": np.array([5, right], np.int64),
             },
         )
-    _add(
+    add(
         model,
         helper.make_node("Sub", ["white_mean", "black_mean"], ["contrast"]),
         helper.make_node("Greater", ["contrast", "clear"], ["marked"]),

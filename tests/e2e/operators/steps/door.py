@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import socket
 import ssl
 import threading
@@ -11,10 +10,8 @@ from pathlib import Path
 
 import httpx
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests.e2e.alerts.certificate import certificate
 from tests.e2e.alerts.site import INGRESS, applied, secret
 from tests.e2e.cluster.kube import get, kubectl, room, wait_until
 from tests.e2e.operators.site import FOLDER, HOST, ROOM, Site
@@ -122,30 +119,9 @@ def trusted(authority: Path) -> bool:
     return True
 
 
-def expired() -> dict[str, str]:
-    """A certificate that ended an hour ago, as a Secret's data."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=2))
-        .not_valid_after(now - datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return {"tls.crt": made.public_bytes(pem).decode(), "tls.key": private.decode()}
-
-
 def an_expired_certificate_is_refused_by_browsers_and_counted_at_the_door(site: Site) -> str:
     """What runs goes on: who does not verify is answered; who verifies is told why not."""
-    data = expired()
+    data = certificate(HOST, hours=-1)
     secret(ROOM, "ops-expired", **data)
     site.install("web", ingress={"tlsSecret": "ops-expired"})
     end = x509.load_pem_x509_certificate(data["tls.crt"].encode()).not_valid_after_utc
