@@ -7,6 +7,8 @@
 #   make images VARIANT=gpu IMAGES=inference     inference with ONNX Runtime for CUDA
 #   make images BASE=mirror.example/python@sha256:...
 set -euo pipefail
+# A push that fails within $(...) is the end, too.
+shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
 
 images=${IMAGES:-inference web feedback promoter mlflow}

@@ -16,10 +16,12 @@ from prometheus_client import REGISTRY
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
+from hilum.gauges import Patience
 from hilum.storage import DatabaseUnavailable
 from hilum.wire import ReadIn
 from services.feedback.canonical import BrokenBody, parsed
 from services.feedback.ledger import Ledger
+from services.feedback.metrics import LATE, METRICS_SECONDS
 
 LABELS = ("finding", "agreement", "release", "blind")
 AGREEMENTS = ("agree", "disagree", "uncertain")
@@ -59,6 +61,7 @@ class AgreementCollector(Collector):
         # Two locks: a scrape that reads a long ledger must not keep a reader's answer waiting.
         self._scan = threading.Lock()
         self._lock = threading.Lock()
+        self._patience: Patience[None] = Patience(METRICS_SECONDS)
         self._ledger: Ledger | None = None
         self._sequence = 0
         self._counts: Counter[Series] = Counter()
@@ -99,9 +102,9 @@ class AgreementCollector(Collector):
     def collect(self) -> Iterable[CounterMetricFamily]:
         """The family; with the last known numbers while the database is away."""
         try:
-            self.catch_up()
-        except DatabaseUnavailable as error:
-            log.warning("counted no new reads", reason=str(error))
+            self._patience.wait(self.catch_up)
+        except (DatabaseUnavailable, TimeoutError) as error:
+            log.warning("counted no new reads", reason=str(error) or LATE)
         family = _family()
         with self._lock:
             for series, count in sorted(self._counts.items()):

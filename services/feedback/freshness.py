@@ -16,8 +16,10 @@ from prometheus_client.registry import Collector
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from hilum.gauges import Patience
 from hilum.storage import DatabaseUnavailable, plain_errors
 from services.feedback.ledger import Ledger
+from services.feedback.metrics import LATE, METRICS_SECONDS
 from services.feedback.tables import Mark, ReadRow
 
 log = structlog.get_logger("hilum.feedback.freshness")
@@ -36,6 +38,7 @@ class Freshness(Collector):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._patience: Patience[float] = Patience(METRICS_SECONDS)
         self._ledger: Ledger | None = None
 
     def follow(self, ledger: Ledger | None) -> None:
@@ -55,12 +58,16 @@ class Freshness(Collector):
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """The lag now."""
         family, ledger = _family(), self._ledger
+
+        def look(ledger: Ledger) -> float:
+            with plain_errors(), ledger.snapshot() as session:
+                return lag_seconds(session, datetime.now(UTC))
+
         if ledger is not None:
             try:
-                with plain_errors(), ledger.snapshot() as session:
-                    family.add_metric((), lag_seconds(session, datetime.now(UTC)))
-            except DatabaseUnavailable as error:
-                log.warning("the lag of newdata is not known", reason=str(error))
+                family.add_metric((), self._patience.wait(lambda: look(ledger)))
+            except (DatabaseUnavailable, TimeoutError) as error:
+                log.warning("the lag of newdata is not known", reason=str(error) or LATE)
         yield family
 
 

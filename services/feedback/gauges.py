@@ -11,8 +11,10 @@ from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from hilum.gauges import Patience
 from hilum.storage import DatabaseUnavailable
 from services.feedback.ledger import Ledger
+from services.feedback.metrics import LATE, METRICS_SECONDS
 from services.feedback.tally import Line, Tally
 
 FRESH_SECONDS = 60.0
@@ -25,6 +27,7 @@ class AgreementGauges(Collector):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._patience: Patience[None] = Patience(METRICS_SECONDS)
         self._ledger: Ledger | None = None
         self._tally: Tally | None = None
         self._lines: list[Line] = []
@@ -40,21 +43,24 @@ class AgreementGauges(Collector):
         if self._ledger is ledger:
             self.follow(None)
 
+    def _look(self) -> None:
+        with self._lock:
+            if self._tally is not None and time.monotonic() - self._at > FRESH_SECONDS:
+                self._tally.catch_up()
+                self._lines = list(self._tally.lines())
+                self._at = time.monotonic()
+
     def describe(self) -> Iterable[GaugeMetricFamily]:
         """The names alone, so that registering asks no database."""
         return _families()
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Values and 95 % bounds (`bound`: value, low, high), and the share of blank labels."""
-        with self._lock:
-            if self._tally is not None and time.monotonic() - self._at > FRESH_SECONDS:
-                try:
-                    self._tally.catch_up()
-                    self._lines = list(self._tally.lines())
-                    self._at = time.monotonic()
-                except DatabaseUnavailable as error:
-                    log.warning("agreement is not fresh", reason=str(error))
-            lines = self._lines
+        try:
+            self._patience.wait(self._look)
+        except (DatabaseUnavailable, TimeoutError) as error:
+            log.warning("agreement is not fresh", reason=str(error) or LATE)
+        lines = self._lines
         measures, blanks = _families()
         for line in lines:
             key = (line.finding, line.release, str(line.blind).lower())

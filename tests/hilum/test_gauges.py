@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 
+import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
-from hilum.gauges import replace_series
+from hilum.gauges import Patience, replace_series
 
 
 def test_a_series_that_is_gone_is_gone() -> None:
@@ -34,3 +36,32 @@ def test_two_scrapers_at_the_same_time_never_miss_a_series() -> None:
     over.set()
     other.join()
     assert seen == {20}
+
+
+def test_a_page_waits_no_longer_than_its_patience_and_what_it_waited_for_goes_on() -> None:
+    asked: list[int] = []
+    answer = threading.Event()
+
+    def look() -> str:
+        asked.append(1)
+        answer.wait(20)
+        return "rows"
+
+    patience: Patience[str] = Patience(0.2)
+    began = time.monotonic()
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            patience.wait(look)
+    assert time.monotonic() - began < 10
+    answer.set()
+    assert patience.wait(look) == "rows"
+    # Three pages that gave up, and one that got it, looked twice at most.
+    assert len(asked) <= 2
+
+
+def test_what_a_look_raises_is_raised_to_the_page() -> None:
+    def broken() -> None:
+        raise ValueError("no rows")
+
+    with pytest.raises(ValueError, match="no rows"):
+        Patience[None](1.0).wait(broken)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -55,3 +57,29 @@ def test_the_labels_of_version_and_commit_are_given_by_option_so_that_no_cached_
     script = (ROOT / "k8s/images.sh").read_text(encoding="utf-8")
     for name in ("version", "revision"):
         assert f'--label "org.opencontainers.image.{name}=$' in script
+
+
+def test_a_push_that_fails_is_the_end_and_writes_no_digest(tmp_path: Path) -> None:
+    """The build goes well and the registry does not answer, as where it has no TLS."""
+    tree = tmp_path / "tree"
+    (tree / "hilum").mkdir(parents=True)
+    (tree / "k8s").mkdir()
+    shutil.copy(ROOT / "k8s/images.sh", tree / "k8s")
+    (tree / "hilum/__init__.py").write_text('__version__ = "0.0.1"\n')
+    (tree / "services/web").mkdir(parents=True)
+    (tree / "services/web/Dockerfile").touch()
+    for command in (
+        ("init", "-q"),
+        ("add", "."),
+        ("-c", "user.name=t", "-c", "user.email=t@test", "commit", "-qm", "t"),
+    ):
+        subprocess.run(["git", *command], cwd=tree, check=True)
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "buildah").write_text('#!/bin/sh\n[ "$1" = build ]\n')
+    (tools / "buildah").chmod(0o755)
+    given = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "IMAGES": "web", "PUSH": "localhost:1/hilum"}
+    ended = subprocess.run([tree / "k8s/images.sh"], env=given, capture_output=True, text=True, check=False)
+    assert ended.returncode != 0
+    assert "hilum/web@" not in ended.stdout
+    assert not (tree / "build/images.json").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from hilum.gauges import Patience
 from hilum.storage import DatabaseUnavailable
 from hilum.telemetry import metrics_answer
 from services.web import waits
@@ -14,6 +15,7 @@ from services.web.selftest import run_self_test
 from services.web.wire import HealthOut, SelfTestOut, StepOut
 
 router = APIRouter(tags=["health"])
+_patience: Patience[None] = Patience(3.0)
 
 
 @router.get("/healthz", summary="Alive")
@@ -33,11 +35,15 @@ async def ready(web: WebDep, response: Response) -> HealthOut:
 @router.get("/metrics", include_in_schema=False)
 def metrics(web: WebDep, request: Request) -> Response:
     """Prometheus page; the worklist's gauges are read from the rows now, NaN where they can't be."""
-    try:
+
+    def look_at_rows() -> None:
         with web.read() as session:
             refresh_gauges(session, utc_now())
             waits.refresh(session, web.policy, utc_now())
-    except DatabaseUnavailable:
+
+    try:
+        _patience.wait(look_at_rows)
+    except (DatabaseUnavailable, TimeoutError):
         forget_gauges()
         waits.forget()
     return metrics_answer(request)

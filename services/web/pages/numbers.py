@@ -116,5 +116,4 @@ def numbers_page(web: WebDep, period: Annotated[str, Query(max_length=16)] = "we
             part_plots=part_plots(found),
             labels=[_label(step.start, span) for step in found.steps],
             duration=duration,
-            share_in_words=share,
         )

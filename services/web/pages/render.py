@@ -53,6 +53,7 @@ def environment() -> Environment:
         "when": _time,
         "clock": words.clock,
         "percent": words.percent,
+        "share": words.share,
         "bytes": words.byte_count,
         "plural": words.plural,
         "version": _version,

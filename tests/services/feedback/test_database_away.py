@@ -72,6 +72,13 @@ def test_a_postgresql_that_goes_and_comes_back_is_used_again(own_postgres: Postg
         own_postgres.kill() if crash else own_postgres.stop()
         assert _send(client, "during") == 503
         _every_page_is_unavailable(client)
+        with own_postgres.silent():
+            began = time.monotonic()
+            page = client.get("/metrics")
+            # Prometheus gives a page up after 10 s, and a connection takes that long to fail.
+            assert time.monotonic() - began < 8
+        assert page.status_code == 200
+        assert "\nhilum_newdata_lag_seconds " not in page.text
 
         own_postgres.start()
         _send_until_kept(client, "during")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -309,6 +310,14 @@ def test_a_database_that_goes_away_and_comes_back_needs_no_restart(tmp_path: Pat
             assert room.read(uid, {FINDINGS[0]: 1}, "k-1").status_code == 503
             assert room.client.get("/readyz").status_code == 503
             metrics = room.client.get("/metrics")
+            assert metrics.status_code == 200
+            assert "hilum_worklist_overdue_seconds NaN" in metrics.text
+            with server.silent():
+                began = time.monotonic()
+                metrics = room.client.get("/metrics")
+                # Prometheus gives a page up after 10 s, and a connection takes that long to fail; feedback's share of
+                # the page, which lies in this process too, is in it.
+                assert time.monotonic() - began < 10
             assert metrics.status_code == 200
             assert "hilum_worklist_overdue_seconds NaN" in metrics.text
             room.to_inference.cut = False
