@@ -174,7 +174,7 @@ e2e-local: $(VENV)/.test  ## Bring up the cluster of ../shared, then make e2e th
 	../shared/cluster/cluster image build ../shared/cluster/images/postgres --tag docker.io/library/postgres:15
 	eval "$$(../shared/cluster/cluster env)" && $(BIN)/python -m tests.e2e.cluster
 
-e2e-alerts: $(VENV)/.serve  ## Break a hospital on the cluster of KUBECONFIG, see each alert fire, arrive and end (docs/monitoring.md)
+e2e-alerts: $(VENV)/.test  ## Break a hospital on the cluster of KUBECONFIG, see each alert fire, arrive and end (75 minutes; docs/monitoring.md)
 	$(BIN)/python -m tests.e2e.alerts
 
 e2e-drift: $(VENV)/.test  ## The drift job on the cluster of KUBECONFIG; its logs, metrics and traces searched for the patients (needs make images)

@@ -85,3 +85,4 @@ def test_the_page_holds_every_alert_as_the_results_have_it() -> None:
 
     text = PAGE.read_text(encoding="utf-8")
     assert table() in text, "run: python -m tests.e2e.alerts.results"
+    assert "not known" not in table(), "an alert came late, and nothing says why"

@@ -1,7 +1,7 @@
 """`make e2e-alerts`: every alert fired by its cause on a cluster, delivered and resolved.
 
-    python -m tests.e2e.alerts                     what has no row in the results yet
-    python -m tests.e2e.alerts --again             all of it from the beginning
+    python -m tests.e2e.alerts                     all of it from the beginning
+    python -m tests.e2e.alerts --owed              what has no row in the results yet, or was not resolved
     python -m tests.e2e.alerts --batch 2           one batch of faults
     python -m tests.e2e.alerts --only BackupMissed the faults of these alerts, or a fault by its name
     python -m tests.e2e.alerts --no-prepare        the hospital is up
@@ -20,35 +20,50 @@ import contextlib
 import dataclasses
 import itertools
 import json
+import os
 import sys
 import threading
 import time
+import traceback
 from datetime import datetime
 
-from tests.e2e.alerts import monitor
+from tests.e2e.alerts import faults_models, faults_promotion, monitor
 from tests.e2e.alerts.all_faults import FAULTS
-from tests.e2e.alerts.fault import Fault, Proof
-from tests.e2e.alerts.results import keep, known, write_page
+from tests.e2e.alerts.fault import Fault, Proof, say
+from tests.e2e.alerts.results import PLACE, keep, known, write_page
 from tests.e2e.alerts.site import WATCHES, Site
 from tests.e2e.alerts.watch import Traffic, Watch
 from tests.e2e.cluster.kube import ROOT
 
 
-def run(site: Site, watches: dict[int, Watch], faults: list[Fault]) -> None:
-    """Lanes at the same time, the faults of a lane one after another."""
+def begin(
+    site: Site, watches: dict[int, Watch], faults: list[Fault], ends: list[threading.Thread]
+) -> list[threading.Thread]:
+    """Lanes at the same time, the faults of a lane one after another; `ends` gets who waits for their alerts' end."""
     lanes = [list(lane) for _, lane in itertools.groupby(sorted(faults, key=_lane), key=_lane)]
 
     def whole(lane: list[Fault]) -> None:
         for fault in lane:
-            Proof(fault, watches).run(site)
+            ends.append(Proof(fault, watches).run(site))
 
     threads = [threading.Thread(target=whole, args=(lane,)) for lane in lanes]
     for thread in threads:
         thread.start()
         # A machine of two cores breaks one thing after another.
-        time.sleep(2)
-    for thread in threads:
-        thread.join()
+        time.sleep(4)
+    return threads
+
+
+def ready(site: Site, fault: Fault) -> bool:
+    """What comes before the fault; one that can't be prepared is left out, and hinders no other."""
+    if fault.ready is not None:
+        say(f"to prepare: {fault.name}")
+        try:
+            fault.ready(site)
+        except Exception:
+            say(f"FAILED: {fault.name}\n{traceback.format_exc()}")
+            return False
+    return True
 
 
 def look() -> None:
@@ -66,6 +81,12 @@ def look() -> None:
     write_page()
 
 
+def join(threads: list[threading.Thread]) -> None:
+    """Wait for all of them."""
+    for thread in threads:
+        thread.join()
+
+
 def _lane(fault: Fault) -> str:
     return fault.lane or fault.name
 
@@ -75,7 +96,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--batch", type=int, action="append", default=[])
     parser.add_argument("--only", action="append", default=[])
-    parser.add_argument("--again", action="store_true")
+    parser.add_argument("--owed", action="store_true", help="go on where the last run stopped")
     parser.add_argument("--no-prepare", action="store_true", help="the site is up")
     parser.add_argument("--no-traffic", action="store_true", help="another run sends films and opens pages")
     parser.add_argument("--look", action="store_true")
@@ -92,14 +113,30 @@ def main() -> int:
         site.prepare()
         monitor.install(site)
     watches = {factor: Watch(namespace) for factor, namespace in WATCHES.items()}
+    ends: list[threading.Thread] = []
+    if not (options.owed or options.only or options.batch):
+        PLACE.unlink(missing_ok=True)
     done = {(row.factor, row.alert) for row in known() if row.resolved}
     try:
+        wanted = [fault for fault in FAULTS if _wanted(fault, options, done)]
+        faults = [fault for fault in wanted if ready(site, fault)]
+        site.remember()
         with contextlib.nullcontext() if options.no_traffic else Traffic(site):
-            for batch in options.batch or sorted({fault.batch for fault in FAULTS}):
-                owed = [f for f in FAULTS if f.batch == batch and _wanted(f, options, done)]
-                if owed:
-                    run(site, watches, owed)
+            beside: list[threading.Thread] = []
+            for number, batch in itertools.groupby(faults, key=lambda fault: fault.batch):
+                say(f"batch {number}; the machine's load is {os.getloadavg()[0]:.1f}")
+                threads = begin(site, watches, list(batch), ends)
+                if number == 0:
+                    beside = threads
+                else:
+                    join(threads)
+            join(beside)
+            join(ends)
+        look()
     finally:
+        faults_promotion.over(site)
+        faults_models.end("ask")
+        faults_models.end("evaluate")
         write_page()
     print(f"{(time.monotonic() - began) / 60:.0f} minutes")
     return 0
@@ -108,7 +145,9 @@ def main() -> int:
 def _wanted(fault: Fault, options: argparse.Namespace, done: set[tuple[int, str]]) -> bool:
     if options.only:
         return fault.name in options.only or any(alert in options.only for _, alert in fault.expected)
-    return bool(options.batch) or options.again or not fault.expected <= done
+    if options.batch:
+        return fault.batch in options.batch
+    return not options.owed or not fault.expected <= done
 
 
 if __name__ == "__main__":

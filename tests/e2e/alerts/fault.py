@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -19,9 +20,10 @@ LOOK_SECONDS = 4.0
 class Fault:
     """`start` breaks something, `stop` mends it; `alerts` must fire in between and be resolved afterwards.
 
-    `batch`: batches follow one another. Within one, `lane`s run at the same time and the faults of a lane one after
-    another; without a lane a fault has its own. `fast`: alerts that are watched in faster time, by its factor.
-    `start` may return the time from which its fault counts: what it did before was to prepare it.
+    `batch`: batches follow one another; 0 disturbs nothing and runs beside all others. Within one, `lane`s run at the
+    same time and the faults of a lane one after another; without a lane a fault has its own. `fast`: alerts that are
+    watched in faster time, by its factor. `ready` is done before anything is broken; `start` may return the time from
+    which its fault counts: what it did before was to prepare it.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Fault:
     fast: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     minutes: float = 35.0
     rest_minutes: float = 6.0
+    ready: Callable[[Site], object] | None = None
 
     @property
     def expected(self) -> set[tuple[int, str]]:
@@ -51,22 +54,25 @@ class Proof:
     fired: dict[tuple[int, str], tuple[float, float]] = field(default_factory=dict)
     resolved: dict[tuple[int, str], float] = field(default_factory=dict)
 
-    def run(self, site: Site) -> None:
-        """All of it; a fault that can't be made is told, and hinders no other."""
+    def run(self, site: Site) -> threading.Thread:
+        """Break, watch and mend; a fault that can't be made is told, and hinders no other. Who waits for the end of its
+        alerts is given back: the next fault need not wait for that.
+        """
         try:
             began = time.time()
             at = self.fault.start(site)
             self.started = at if isinstance(at, float) else began
-            _say(f"{self.fault.name}")
+            say(f"{self.fault.name}")
             self._watch()
         except Exception:
-            _say(f"FAILED: {self.fault.name}\n{traceback.format_exc()}")
-        stopped = time.time()
+            say(f"FAILED: {self.fault.name}\n{traceback.format_exc()}")
         try:
             self.fault.stop(site)
-            self._rest(stopped)
         except Exception:
-            _say(f"not mended: {self.fault.name}\n{traceback.format_exc()}")
+            say(f"NOT MENDED: {self.fault.name}\n{traceback.format_exc()}")
+        rest = threading.Thread(target=self._rest, args=(time.time(),))
+        rest.start()
+        return rest
 
     def _watch(self) -> None:
         end = time.time() + self.fault.minutes * 60
@@ -80,13 +86,13 @@ class Proof:
                         # An earlier time is that of an earlier firing.
                         at = told if told > since else at
                     self.fired[factor, alert] = (since, at)
-                    _say(f"  fires ({factor} x): {alert} after {time.time() - self.started:.0f} s")
+                    say(f"  fires ({factor} x): {alert} after {time.time() - self.started:.0f} s")
             self._rows()
             # Grows with what is waited for: a proof that waits for minutes need not ask each second.
             time.sleep(LOOK_SECONDS)
         missing = sorted(self.fault.expected - set(self.fired))
         if missing:
-            _say(f"  NOT FIRED: {missing} of {self.fault.name}")
+            say(f"  NOT FIRED: {missing} of {self.fault.name}")
 
     def _rest(self, stopped: float) -> None:
         end = stopped + self.fault.rest_minutes * 60
@@ -99,7 +105,8 @@ class Proof:
         # Alertmanager tells of it a little later.
         time.sleep(12)
         self._rows()
-        _say(f"  over: {self.fault.name}; resolved {sorted(self.resolved)}")
+        still = sorted(set(self.fired) - set(self.resolved))
+        say(f"  over: {self.fault.name}{f'; STILL FIRES: {still}' if still else ''}")
 
     def _told(self) -> bool:
         """Whether each was delivered; what another alert holds back is waited for no longer than a minute."""
@@ -116,6 +123,7 @@ class Proof:
             # What was broken from the beginning counts from when it showed.
             started = min(self.started, since)
             firing = self._message(factor, alert, "firing")
+            told = None if firing is None else float(str(firing["at"]))
             keep(
                 Row(
                     alert=alert,
@@ -123,14 +131,16 @@ class Proof:
                     cause=self.fault.name,
                     date=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
                     seen_after=max(since - started, 0.0),
-                    fired_after=at - started,
-                    delivered_after=None if firing is None else float(str(firing["at"])) - started,
+                    # It had fired when it was told, whenever it was looked for.
+                    fired_after=min(at, told or at) - started,
+                    delivered_after=None if told is None else told - started,
                     team="" if firing is None else str(firing["team"]),
                     resolved=self._message(factor, alert, "resolved") is not None or (factor, alert) in self.resolved,
                 )
             )
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """With the time."""
     sys.stdout.write(f"{time.strftime('%H:%M:%S')} {text}\n")
     sys.stdout.flush()

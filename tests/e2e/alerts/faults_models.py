@@ -21,8 +21,9 @@ from services.inference.scorer import open_scorer
 from tests.e2e.alerts import releases
 from tests.e2e.alerts.fault import Fault
 from tests.e2e.alerts.monitor import EVALUATION_PORT
-from tests.e2e.alerts.site import APP, CANARY, FILMS, FOLDER, SLOW, STORES, WATCH, Site, installed
-from tests.e2e.cluster.kube import ROOT, kubectl, sh
+from tests.e2e.alerts.site import APP, CANARY, FILMS, FOLDER, SLOW, STORES, WATCH, WATCHES, Site, installed
+from tests.e2e.alerts.watch import Watch
+from tests.e2e.cluster.kube import ROOT, kubectl, sh, wait_until
 from tests.e2e.promotion.ground import address
 
 SET = FOLDER / "set"
@@ -78,11 +79,14 @@ def _no_such_release(site: Site) -> float:
     return began
 
 
-def _bad_canary(site: Site) -> float:
+def _failing_release(site: Site) -> None:
     key = new_key()
     release = releases.failing(FOLDER / "release-fails", key)
-    digest = pushed(release, 19017)
-    served(site, CANARY, "canary", digest, "fp32", public_text(key))
+    site.memory |= {"failing_digest": pushed(release, 19017), "failing_key": public_text(key)}
+
+
+def _bad_canary(site: Site) -> float:
+    served(site, CANARY, "canary", site.memory["failing_digest"], "fp32", site.memory["failing_key"])
     began = time.time()
     films = "[" + ",".join(f'"{base64.b64encode(one.read_bytes()).decode()}"' for one in FILMS) + "]"
     command = ["kubectl", "-n", CANARY, "exec", "-i", "deploy/inference", "-c", "inference", "--",
@@ -131,8 +135,8 @@ def _labelled_set(release: Release) -> Path:
     return SET / "set.csv"
 
 
-def _another_precision(site: Site) -> float:
-    """fp32 is evaluated round after round; then the bundle's precision is changed, under the same digest."""
+def _first_rounds(site: Site) -> None:
+    """fp32 is evaluated round after round."""
     key = new_key()
     release = releases.two_precisions(FOLDER / "release-two", key)
     digest = pushed(release, 19019)
@@ -143,16 +147,25 @@ def _another_precision(site: Site) -> float:
                "2", "--metrics-port", str(EVALUATION_PORT), "--metrics-address", "0.0.0.0"]  # fmt: skip
     with (SET / "log").open("wb") as log:
         _RUNNING["evaluate"] = subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT)
-    # Two rounds, which both scrapers see.
-    time.sleep(100)
     site.memory |= {"two_digest": digest, "two_key": public_text(key)}
+    watch = Watch(WATCHES[60])
+    wait_until("a first round", lambda: watch.query('hilum_evaluation_auroc{finding="overall"}'), 300)
+    # Every scraper sees it.
+    time.sleep(30)
+
+
+def _another_precision(site: Site) -> float:
+    """The bundle's precision is changed, under the same digest."""
     began = time.time()
-    served(site, SLOW, "staging", digest, "int8", public_text(key))
+    served(site, SLOW, "staging", site.memory["two_digest"], "int8", site.memory["two_key"])
     return began
 
 
 def _first_precision(site: Site) -> None:
     served(site, SLOW, "staging", site.memory["two_digest"], "fp32", site.memory["two_key"])
+    watch = Watch(WATCHES[60])
+    wait_until("a good round", lambda: "ModelQualityFell" not in watch.firing(), 240)
+    end("evaluate")
 
 
 FAULTS = [
@@ -160,8 +173,8 @@ FAULTS = [
           lane="canary", minutes=5),
     Fault("canary's release fails on two films in three and calls the rest too often", 1,
           ("InferenceErrors", "ShadowStalled"), _bad_canary, _good_canary, lane="canary",
-          fast={60: ("AlertRateHigh", "ShadowStalled")}, minutes=30, rest_minutes=12),
+          fast={60: ("AlertRateHigh", "ShadowStalled")}, minutes=30, rest_minutes=12, ready=_failing_release),
     Fault("another precision of the release is served, which is slow and no good", 1, ("InferenceSlow",),
           _another_precision, _first_precision, lane="staging", fast={60: ("ModelQualityFell",)}, minutes=30,
-          rest_minutes=15),
+          rest_minutes=15, ready=_first_rounds),
 ]  # fmt: skip

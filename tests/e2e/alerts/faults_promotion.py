@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.e2e.alerts.fault import Fault
 from tests.e2e.alerts.monitor import PROMOTER_PORT
 from tests.e2e.alerts.site import Site as Hospital
 from tests.e2e.cluster.kube import kubectl
-from tests.e2e.promotion import ground, steps
+from tests.e2e.promotion import candidates, ground, steps
 from tests.e2e.promotion import site as promotion
 from tests.e2e.promotion.__main__ import GIT, image
 
@@ -52,13 +53,13 @@ def _listens(site: promotion.Site) -> None:
     site.until("the promoter's first turn", {"waiting"}, 120)
 
 
-def _unknown_signer(hospital: Hospital) -> float:
-    _stands(hospital)
-    release = _site().release("2.0.2", golden=False, key=new_key())
-    began = time.time()
+def _other_order(_: Hospital) -> float:
+    """Findings under one another's names: staging's gate finds it. Counted from the gate's verdict."""
+    release = _site().release("2.1.0", candidates.reordered)
     _site().ask(release)
-    _site().ended(release.digest, 120)
-    return began
+    ended = _site().ended(release.digest, 600)
+    assert ended["state"] == "rejected" and ended["failed"]["environment"] == "staging", ended
+    return datetime.fromisoformat(ended["timeline"][-1]["at"]).timestamp()
 
 
 def _no_evidence(_: Hospital) -> float:
@@ -97,10 +98,10 @@ def over(_: Hospital) -> None:
 
 
 FAULTS = [
-    Fault("a candidate is signed by an unknown key", 1, ("GateFailed",), _unknown_signer, lambda _: None,
-          lane="promotion", minutes=4, rest_minutes=0),
-    Fault("a candidate waits in canary, and the gate's Prometheus is away", 1, (), _no_evidence, _evidence,
+    Fault("a candidate's findings are in another order; staging's gate rejects it", 0, ("GateFailed",), _other_order,
+          lambda _: None, lane="promotion", minutes=4, ready=_stands),
+    Fault("a candidate waits in canary, and the gate's Prometheus is away", 0, (), _no_evidence, _evidence,
           lane="promotion", fast={60: ("GateInError",)}, minutes=5, rest_minutes=2),
-    Fault("no film comes for the candidate in canary, and MLflow is away", 1, (), _no_registry, _registry,
+    Fault("no film comes for the candidate in canary, and MLflow is away", 0, (), _no_registry, _registry,
           lane="promotion", fast={60: ("PromoterStuck",), 720: ("CandidateInconclusive",)}, minutes=8),
 ]  # fmt: skip

@@ -16,7 +16,7 @@ TEAMS = ("clinical", "platform", "data-science", "watchdog")
 # Where no registry is to be had: programs of Debian 12 and of Go modules, as images (docs/monitoring.md says how).
 IMAGES = {
     "prometheus": os.environ.get("E2E_PROMETHEUS", "docker.io/prom/prometheus:v3.15.0"),
-    "alertmanager": os.environ.get("E2E_ALERTMANAGER", "docker.io/prom/alertmanager:v0.25.0-debian"),
+    "alertmanager": os.environ.get("E2E_ALERTMANAGER", "docker.io/prom/alertmanager:v0.25.0"),
     "kubeStateMetrics": os.environ.get(
         "E2E_KUBE_STATE_METRICS", "registry.k8s.io/kube-state-metrics/kube-state-metrics:v2.15.0"
     ),
@@ -95,10 +95,11 @@ def _chart(factor: int, namespace: str) -> None:
     to = {team: {"webhooks": [{"url": f"http://receiver:8080/{team}"}]} for team in TEAMS}
     little = {"requests": {"cpu": "5m", "memory": "64Mi"}, "limits": {"memory": "600Mi"}}
     small = {"requests": {"cpu": "5m", "memory": "24Mi"}, "limits": {"memory": "128Mi"}}
-    # Promoter and evaluation of the proof run on the host, as tests/e2e/promotion does.
+    # Promoter, evaluation and training of the proof run on the host, as tests/e2e/promotion does.
     outside = {"promoter": [{"targets": [f"{NODE}:{PROMOTER_PORT}"]}],
                "evaluation": [{"targets": [f"{NODE}:{EVALUATION_PORT}"],
-                               "labels": {"environment": "staging"}}]}  # fmt: skip
+                               "labels": {"environment": "staging"}}],
+               "training": [{"targets": [f"{NODE}:{TRAINING_PORT}"]}]}  # fmt: skip
     if real:
         outside["argocd"] = [{"targets": [f"{NODE}:8182"]}]
     folder = chart(factor, FOLDER / f"chart-{factor}", {"site.yaml": OWN_RULE} if real else None)
@@ -131,4 +132,4 @@ def _receiver(site: Site, namespace: str) -> None:
 
 
 NODE = os.environ.get("E2E_NODE", "172.31.255.1")
-PROMOTER_PORT, EVALUATION_PORT = 19802, 19803
+PROMOTER_PORT, EVALUATION_PORT, TRAINING_PORT = 19802, 19803, 19804

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import secrets
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,9 @@ class Site:
 
     images: dict[str, dict[str, str]]
     memory: dict[str, str] = field(default_factory=dict)
+    # Held by whoever reads; while nobody reads, not even what is critical is read.
+    reads: threading.Lock = field(default_factory=threading.Lock)
+    nobody_reads: threading.Event = field(default_factory=threading.Event)
     _client: httpx.Client | None = None
 
     @property
@@ -123,8 +127,8 @@ class Site:
         url = f"postgresql+psycopg://hilum_production:{keep['database']}@postgresql.{STORES}.svc:5432/hilum_production"
         secret(APP, "hilum-database", web__url=url, feedback__url=url)
         secret(APP, "hilum-salts", patient="mon", blind="mon")
-        # It ends within a day: that is a fault of its own.
-        secret(APP, "hilum-tls", **certificate(HOST, hours=20))
+        # It ends within two weeks: that is a fault of its own.
+        secret(APP, "hilum-tls", **certificate(HOST, hours=240))
         reader_and_ledger_key(APP, FOLDER, keep["password"])
 
     def _stores(self) -> None:

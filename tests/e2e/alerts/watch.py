@@ -6,12 +6,12 @@ import contextlib
 import json
 import threading
 import time
-import uuid
 from typing import Any
 
 import httpx
 
-from tests.e2e.alerts.site import FILMS, WATCH, Site
+from tests.e2e.alerts.reading import film, read_all
+from tests.e2e.alerts.site import WATCH, Site
 from tests.e2e.promotion.ground import address
 
 
@@ -39,9 +39,10 @@ class Watch:
         first = f'min_over_time(timestamp(ALERTS{{alertname="{alert}",alertstate="firing"}})[2h:5s])'
         return min((float(series["value"][1]) for series in self.query(first)), default=time.time())
 
-    def query(self, expression: str) -> list[dict[str, Any]]:
-        """The vector that an expression gives now."""
-        answer = self._get("prometheus", 9090, "/api/v1/query", query=expression)
+    def query(self, expression: str, at: float | None = None) -> list[dict[str, Any]]:
+        """The vector that an expression gives now, or gave `at` a time (seconds since 1970)."""
+        when = {} if at is None else {"time": f"{at:.0f}"}
+        answer = self._get("prometheus", 9090, "/api/v1/query", query=expression, **when)
         found: list[dict[str, Any]] = answer["data"]["result"]
         return found
 
@@ -88,7 +89,7 @@ def _seconds(text: str) -> float:
 
 
 class Traffic:
-    """Pages are opened and films are sent, a few a second, until it is stopped; what fails is Prometheus's to count."""
+    """Pages are opened, films sent and critical ones read, until it is stopped; what fails is Prometheus's to count."""
 
     def __init__(self, site: Site) -> None:
         self._site, self._over = site, threading.Event()
@@ -111,5 +112,6 @@ class Traffic:
                 client.get("/")
                 client.get("/v1/studies")
                 if number % 10 == 0:
-                    film = FILMS[number % len(FILMS)].read_bytes() + uuid.uuid4().bytes
-                    client.post("/v1/studies", files={"file": film}, data={"accession": uuid.uuid4().hex[:8]})
+                    client.post("/v1/studies", files={"file": film(number)}, data={"accession": f"T{number}"})
+                if number % 5 == 0 and not self._site.nobody_reads.is_set():
+                    read_all(self._site, band="critical")
