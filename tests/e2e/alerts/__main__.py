@@ -30,7 +30,7 @@ from datetime import datetime
 from tests.e2e.alerts import faults_models, faults_promotion, monitor
 from tests.e2e.alerts.all_faults import FAULTS
 from tests.e2e.alerts.fault import Fault, Proof, say
-from tests.e2e.alerts.results import PLACE, keep, known, write_page
+from tests.e2e.alerts.results import forget, keep, known, write_page
 from tests.e2e.alerts.site import WATCHES, Site
 from tests.e2e.alerts.watch import Traffic, Watch
 from tests.e2e.cluster.kube import ROOT
@@ -114,11 +114,11 @@ def main() -> int:
         monitor.install(site)
     watches = {factor: Watch(namespace) for factor, namespace in WATCHES.items()}
     ends: list[threading.Thread] = []
-    if not (options.owed or options.only or options.batch):
-        PLACE.unlink(missing_ok=True)
     done = {(row.factor, row.alert) for row in known() if row.resolved}
+    wanted = [fault for fault in FAULTS if _wanted(fault, options, done)]
+    expected = {key for fault in wanted for key in fault.expected}
+    forget(expected)
     try:
-        wanted = [fault for fault in FAULTS if _wanted(fault, options, done)]
         faults = [fault for fault in wanted if ready(site, fault)]
         site.remember()
         with contextlib.nullcontext() if options.no_traffic else Traffic(site):
@@ -138,8 +138,9 @@ def main() -> int:
         faults_models.end("ask")
         faults_models.end("evaluate")
         write_page()
-    print(f"{(time.monotonic() - began) / 60:.0f} minutes")
-    return 0
+    missing = sorted(expected - {(row.factor, row.alert) for row in known()})
+    print(f"{(time.monotonic() - began) / 60:.0f} minutes; not fired: {missing or 'none'}")
+    return 1 if missing else 0
 
 
 def _wanted(fault: Fault, options: argparse.Namespace, done: set[tuple[int, str]]) -> bool:

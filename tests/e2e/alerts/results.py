@@ -6,6 +6,8 @@ import csv
 import dataclasses
 import fcntl
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,19 +98,29 @@ def known() -> list[Row]:
 
 def keep(row: Row) -> None:
     """Add or replace the alert's row."""
+    with _locked():
+        _write([*(one for one in known() if (one.alert, one.factor) != (row.alert, row.factor)), row])
+
+
+def forget(keys: set[tuple[int, str]]) -> None:
+    """Take out the rows of these factors and alerts, which are made again."""
+    with _locked():
+        _write([one for one in known() if (one.factor, one.alert) not in keys])
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    """Two runs may write at the same time."""
     with LOCK.open("w") as lock:
-        # Two batches may run at the same time.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        _write(row)
+        yield
 
 
-def _write(row: Row) -> None:
-    others = [one for one in known() if (one.alert, one.factor) != (row.alert, row.factor)]
-    rows = sorted([*others, row], key=lambda one: (one.alert, one.factor))
+def _write(rows: list[Row]) -> None:
     with PLACE.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, [field.name for field in dataclasses.fields(Row)], lineterminator="\n")
         writer.writeheader()
-        for one in rows:
+        for one in sorted(rows, key=lambda one: (one.alert, one.factor)):
             values: dict[str, Any] = dataclasses.asdict(one) | {"resolved": "yes" if one.resolved else "no"}
             for name in ("seen_after", "fired_after", "delivered_after"):
                 values[name] = "" if values[name] is None else f"{values[name]:.0f}"
