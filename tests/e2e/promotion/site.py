@@ -65,6 +65,8 @@ class Site:
     def fill_store(self, films: int) -> str:
         """The bucket, the release that runs at the beginning, and the labelled set."""
         base = self.store_keys()
+        # A Service is known to the node a moment after its pod is ready.
+        wait_until("the object store", lambda: httpx.get(f"{base.s3}/minio/health/live").is_success, 60)
         s3 = boto3.client("s3", endpoint_url=base.s3)
         if values.BUCKET not in {each["Name"] for each in s3.list_buckets()["Buckets"]}:
             s3.create_bucket(Bucket=values.BUCKET)
