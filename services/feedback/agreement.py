@@ -65,11 +65,14 @@ class AgreementCollector(Collector):
         self._ledger: Ledger | None = None
         self._sequence = 0
         self._counts: Counter[Series] = Counter()
+        # Whether the ledger was read to its end once. A part of it, shown after a start, would look like reads that
+        # come now, for a counter that falls is taken for one that begins anew.
+        self._whole = False
 
     def follow(self, ledger: Ledger | None) -> None:
         """Count `ledger` from its beginning; None counts nothing."""
         with self._scan, self._lock:
-            self._ledger, self._sequence, self._counts = ledger, 0, Counter()
+            self._ledger, self._sequence, self._counts, self._whole = ledger, 0, Counter(), False
 
     def leave(self, ledger: Ledger) -> None:
         """Stop, unless another ledger is followed by now."""
@@ -94,20 +97,21 @@ class AgreementCollector(Collector):
                     self._add(series_of(read), 0)
                     self._add(judgements(read), 1)
                 self._sequence = row.sequence
+            self._whole = True
 
     def describe(self) -> Iterable[CounterMetricFamily]:
         """The name alone, so that registering asks no database."""
         yield _family()
 
     def collect(self) -> Iterable[CounterMetricFamily]:
-        """The family; with the last known numbers while the database is away."""
+        """The family; with the last known numbers while the database is away, without any until all was counted."""
         try:
             self._patience.wait(self.catch_up)
         except (DatabaseUnavailable, TimeoutError) as error:
             log.warning("counted no new reads", reason=str(error) or LATE)
         family = _family()
         with self._lock:
-            for series, count in sorted(self._counts.items()):
+            for series, count in sorted(self._counts.items()) if self._whole else ():
                 family.add_metric(series, count)
         yield family
 

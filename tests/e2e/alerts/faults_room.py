@@ -148,7 +148,15 @@ def _findings() -> list[str]:
 def _blind_reads(site: Site) -> None:
     """Every study that comes is blind, and three are read, by nobody else."""
     site.nobody_reads.set()
-    _blind_share("1")
+    try:
+        _blind_share("1")
+        _read_blind(site)
+    finally:
+        _blind_share("0")
+        site.nobody_reads.clear()
+
+
+def _read_blind(site: Site) -> None:
     findings = _findings()
     for number in range(3):
         uid = send(site, film(number)).raise_for_status().json()["uid"]
@@ -161,8 +169,6 @@ def _blind_reads(site: Site) -> None:
             read(site, next(one for one in studies(site) if one["uid"] == uid), dict.fromkeys(findings, number % 2))
         # Two scrapes see each.
         time.sleep(6)
-    _blind_share("0")
-    site.nobody_reads.clear()
 
 
 def _blind_share(share: str) -> None:

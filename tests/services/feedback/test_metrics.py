@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from services.feedback.agreement import AgreementCollector
 from services.feedback.app import create_app
+from services.feedback.canonical import canonical
+from services.feedback.ledger import Ledger
 from services.feedback.settings import FeedbackSettings
 from tests.fixtures.reads import FINDINGS, a_read
 from tests.services.feedback.conftest import Post
@@ -95,6 +101,27 @@ def test_a_replica_counts_what_another_one_kept(settings: FeedbackSettings, post
         assert _reads_total(other) == {}
         post(a_read(1, labels={"Effusion": 1}))
         assert sum(_reads_total(other).values()) == 1
+
+
+def test_a_ledger_that_was_not_read_to_its_end_shows_no_part_of_it() -> None:
+    """Shown after a start, a part would look like reads that come now."""
+    rows = [SimpleNamespace(sequence=n, body=canonical(a_read(n, labels={"Effusion": 1}))) for n in (1, 2)]
+    answers = threading.Event()
+
+    def slowly(after: int) -> Iterator[Any]:
+        yield from (row for row in rows[:1] if row.sequence > after)
+        assert answers.wait(30)
+        yield from (row for row in rows[1:] if row.sequence > after)
+
+    collector = AgreementCollector()
+    collector.follow(cast(Ledger, SimpleNamespace(rows=slowly)))
+
+    def shown() -> float:
+        return sum(sample.value for family in collector.collect() for sample in family.samples)
+
+    assert shown() == 0
+    answers.set()
+    assert shown() == 2
 
 
 def test_requests_are_counted_by_route_and_never_by_path(client: TestClient) -> None:
